@@ -7,10 +7,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-#define MUST_CHECK           __attribute__((warn_unused_result))
-#define PRINTF_LIKE(f, a)    __attribute__((format(printf, f, a)))
-#define CONTAINER_OF(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
-#define ARRAY_LEN(a)         (sizeof(a) / sizeof((a)[0]))
+#define MUST_CHECK            __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a)     __attribute__((format(printf, f, a)))
+#define CONTAINER_OF(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
+#define ARRAY_LEN(a)          (sizeof(a) / sizeof((a)[0]))
 
 /* Values are those of google.rpc.Code / grpc_status_code. */
 enum status_code {
@@ -47,8 +47,12 @@ struct status {
     char message[512];
 };
 
-/* Fills *err (NULL is allowed and ignored) and returns code, so that failing is one line. reason and field are cleared. */
-enum status_code status_set(struct status *err, enum status_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/*
+ * Fills *err (NULL is allowed and ignored) and returns code, so that failing is one line. reason, field and retry_ms
+ * are cleared. err->message may be one of the arguments.
+ */
+enum status_code status_set(struct status *err, enum status_code code, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* The same with a reason (static string). */
 enum status_code status_reason(struct status *err, enum status_code code, const char *reason, const char *fmt,
@@ -57,7 +61,7 @@ enum status_code status_reason(struct status *err, enum status_code code, const 
 /* INVALID_ARGUMENT about one request field, reason "INVALID_FIELD". The message is "field: words". */
 enum status_code status_field(struct status *err, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "context: " in front of the message; returns err->code. */
+/* Puts "context: " in front of the message; returns err->code (UNKNOWN when err is NULL). */
 enum status_code status_prefix(struct status *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* "INVALID_ARGUMENT" and so on; "UNKNOWN" for a code that is none. */

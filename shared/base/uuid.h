@@ -1,6 +1,7 @@
 /*
  * uuid: version 7 (time-ordered) and version 5 (name-based) ids, text form lower-case with dashes (RFC 9562).
- * Threads  any; uuid_v7 is strictly increasing per process and differs between processes by 62+ random bits.
+ * Threads  any; uuid_v7 is strictly increasing per process and differs between processes by 62 random bits.
+ *          A child of fork() shares its parent's random bits and must not make ids before it has called exec().
  */
 #pragma once
 #include "shared/base/str.h"
