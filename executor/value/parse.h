@@ -6,4 +6,5 @@
 #include "executor/value/value.h"
 
 /* INVALID_ARGUMENT with the byte offset in words; RESOURCE_EXHAUSTED when the account is full or memory ran out. */
-MUST_CHECK enum status_code value_parse_json(struct value_account *a, struct str json, struct value **ret, struct status *err);
+MUST_CHECK enum status_code value_parse_json(struct value_account *a, struct str json, struct value **ret,
+                                             struct status *err);

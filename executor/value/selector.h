@@ -7,17 +7,32 @@
 #include "executor/value/value.h"
 #include "shared/base/arena.h"
 
+/* The slot of a selector that nobody has resolved. */
+#define SELECTOR_UNRESOLVED UINT32_MAX
+/* parts. More never name anything: values are no deeper. */
+enum { SELECTOR_PARTS_MAX = 2 + VALUE_DEPTH_MAX };
+
 struct selector {
     struct str *parts; /* at least two once parsed; count 0 = not given */
     size_t count;
-    uint32_t slot; /* of (parts[0], parts[1]) in the graph; set by whoever resolves it */
+    uint32_t slot; /* of (parts[0], parts[1]) in the graph; SELECTOR_UNRESOLVED until somebody resolves it */
 };
 
-/* From a configuration value: a list of at least two strings (integers are stringified). Null or [] gives count 0. */
-MUST_CHECK enum status_code selector_from_value(struct arena *a, const struct value *list, struct selector *ret,
-                                                struct status *err);
-/* From "a.b.c", split at dots; false when fewer than two parts. */
+/*
+ * From a configuration value: a list of at least two strings (integers are stringified), copied into the arena.
+ * NULL, null or [] gives count 0.
+ *
+ * INVALID_ARGUMENT     something else, or more than SELECTOR_PARTS_MAX
+ * RESOURCE_EXHAUSTED   no memory
+ */
+MUST_CHECK enum status_code selector_from_value(struct arena *a, const struct value *list,
+                                                struct selector *ret, struct status *err);
+/*
+ * From "a.b.c", split at dots; the parts point into `dotted`. False when fewer than two parts or more than
+ * SELECTOR_PARTS_MAX, or without memory.
+ */
 bool selector_from_dotted(struct arena *a, struct str dotted, struct selector *ret);
-bool selector_same_variable(const struct selector *a, const struct selector *b); /* first two elements */
+/* Are the first two elements the same? Both are given (count >= 2). */
+bool selector_same_variable(const struct selector *a, const struct selector *b);
 /* "a.b.c" */
 void selector_put_dotted(struct buf *b, const struct selector *s);
