@@ -1,0 +1,123 @@
+/*
+ * graph: one compiled version of an app: nodes with parsed configuration, edges by handle, templates in pieces,
+ * selectors resolved to slots, what blocks each answer (dify-dsl.md 3.1, 3.9).
+ * Threads  immutable once compiled, shared by all runs of the version; graph_ref/unref are atomic, any thread.
+ * Memory   everything lives in the graph's arena (values in it are frozen) and ends with the last graph_unref().
+ */
+#pragma once
+#include "executor/value/template.h"
+#include "executor/value/value.h"
+
+enum app_mode { APP_MODE_CHATFLOW, APP_MODE_WORKFLOW }; /* advanced-chat, workflow */
+enum node_kind { NODE_ROOT, NODE_RESPONSE, NODE_BRANCH, NODE_CONTAINER, NODE_EXECUTABLE };
+enum error_strategy { ERROR_STRATEGY_NONE, ERROR_STRATEGY_FAIL_BRANCH, ERROR_STRATEGY_DEFAULT_VALUE };
+enum { SLOT_NONE = UINT32_MAX };
+
+struct node_type; /* executor/nodes/node.h */
+
+struct edge {
+    uint32_t index, source, target; /* position in graph.edges; node indexes */
+    struct str handle;              /* sourceHandle, "source" by default */
+};
+/* An output of a node that something in the graph reads. */
+struct output_slot {
+    struct str name;
+    uint32_t slot;
+};
+struct node {
+    uint32_t index;
+    struct str id, title, type_name; /* type_name as in the export: the name shown in events */
+    const struct node_type *type;
+    enum node_kind kind; /* a fail-branch node is NODE_BRANCH whatever its type says */
+    uint32_t *out, *in;  /* edge indexes, in file order */
+    uint32_t out_count, in_count;
+    uint32_t container;  /* index of the enclosing iteration or loop; UINT32_MAX = none */
+    void *config;        /* the type's own, in the arena */
+    struct output_slot *slots; /* which outputs are stored where */
+    uint32_t slot_count;
+    enum error_strategy error_strategy;
+    struct value *default_outputs; /* object; ERROR_STRATEGY_DEFAULT_VALUE */
+    bool retry_enabled;
+    int max_retries;
+    int64_t retry_interval_ms;
+    /* A node whose type is not served, imported with FAIL_WHEN_REACHED: the text it fails with; else NULL. */
+    const char *unsupported;
+};
+/* What streams, in order (dify-dsl.md 3.9 "Template segments"). */
+struct response_segment {
+    bool is_reference;
+    struct str literal;
+    struct selector selector;
+    uint32_t source_node; /* node index of a reference; UINT32_MAX for sys, env, conversation or unknown nodes */
+};
+struct response {
+    uint32_t node;
+    struct response_segment *segments;
+    uint32_t segment_count;
+    /* Per simple path from the root: its blocking edges. A path with none left makes the response reachable. */
+    uint32_t **paths;        /* edge indexes */
+    uint32_t *path_counts;
+    uint32_t path_count;
+};
+struct variable_definition { /* environment or conversation variable */
+    struct str name, type_name, description;
+    struct value *value; /* frozen; a secret is VALUE_SECRET */
+    uint32_t slot;       /* of [env|conversation, name]; SLOT_NONE when nothing reads it */
+};
+struct input_field { /* start node's form, dify-dsl.md 2.5 */
+    struct str variable, label, type;
+    bool required;
+    struct value *fallback; /* `default`, or NULL */
+    int64_t max_length;     /* 0 = none */
+    struct str *options;
+    uint32_t option_count;
+};
+struct graph {
+    enum app_mode mode;
+    struct str name, dsl_version;
+    struct node *nodes;
+    uint32_t node_count;
+    struct edge *edges;
+    uint32_t edge_count;
+    uint32_t root; /* node index */
+    uint32_t slot_count;
+    struct response *responses;
+    uint32_t response_count;
+    struct variable_definition *environment, *conversation;
+    uint32_t environment_count, conversation_count;
+    struct input_field *fields;
+    uint32_t field_count;
+};
+
+/* A problem refuses the import; a warning is an oddity that Dify runs too. */
+struct graph_problem {
+    const char *path; /* e.g. workflow.graph.nodes[3].data.model */
+    const char *text; /* what is wrong */
+    const char *hint; /* how to mend it */
+    bool is_warning;
+};
+struct graph_report {
+    struct arena arena; /* holds the texts */
+    struct graph_problem *problems;
+    uint32_t count, cap;
+    uint32_t error_count; /* of those, not warnings */
+    bool is_truncated;    /* more than GRAPH_PROBLEMS_MAX */
+};
+void graph_report_init(struct graph_report *r);
+void graph_report_fini(struct graph_report *r);
+void graph_report_add(struct graph_report *r, bool is_warning, const char *path, const char *hint, const char *text_fmt,
+                      ...) PRINTF_LIKE(5, 6);
+
+/*
+ * Compiles an export (YAML text).
+ * fail_when_reached  node types that are not served become nodes that fail when a run reaches them, with a warning
+ * report             inited; gets all problems and warnings at once
+ * ret                the graph with one reference, only when there are no problems
+ * INVALID_ARGUMENT   problems (in the report; err has the first); RESOURCE_EXHAUSTED  memory
+ */
+MUST_CHECK enum status_code graph_compile(struct str dsl, bool fail_when_reached, struct graph_report *report,
+                                          struct graph **ret, struct status *err);
+struct graph *graph_ref(struct graph *g);
+void graph_unref(struct graph *g); /* NULL is fine */
+/* Index of the slot of [first, second]; SLOT_NONE when nothing in the graph reads it. */
+uint32_t graph_slot(const struct graph *g, struct str first, struct str second);
