@@ -9,9 +9,9 @@
 void value_put_text(struct buf *b, const struct value *v);
 /* Markdown form (answers): bullet lists, indented JSON, links. */
 void value_put_markdown(struct buf *b, const struct value *v);
-/* Log form: like text, with secrets masked and objects pretty-printed. */
+/* Log form: like text, with secrets masked, objects pretty-printed and lists (empty ones too) as Python shows them. */
 void value_put_log(struct buf *b, const struct value *v);
-/* Python's repr(): what str() of a list or map shows inside. */
+/* Python's repr(): what str() of a list or map shows inside. A file is shown as the map of its attributes. */
 void value_put_repr(struct buf *b, const struct value *v);
 /* Python's str() as real Jinja2 prints a value: text itself, None, True, repr of the rest (dify-dsl.md 4.6). */
 void value_put_jinja(struct buf *b, const struct value *v);

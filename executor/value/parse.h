@@ -1,5 +1,7 @@
 /*
  * parse: JSON text → value. RFC 8259, strict; `1` is an integer and `1.0` a float; depth up to LIMIT_DEPTH.
+ * An integer beyond 64 bits becomes a float; a number beyond a double is refused. Half a surrogate pair becomes U+FFFD.
+ * Of equal keys the last value wins, in the first one's place.
  * Threads  any; the result belongs to the account's run (or to nobody yet when the account is NULL).
  */
 #pragma once
