@@ -1,0 +1,72 @@
+/*
+ * server: one listener with its services and message limit. Several servers share the queues: public, admin.
+ * Threads  made, filled, started and stopped by the main thread.
+ */
+#pragma once
+#include "shared/rpc/call.h"
+#include <grpc/grpc_security.h>
+
+struct rpc_server;
+
+/*
+ * address             "127.0.0.1:7400", "[::]:7400", "host:0" (any free port), "unix:path". A unix socket gets mode 0600; a
+ *                     stale one is replaced, one somebody listens on is not. A TCP port in use is refused too.
+ * message_bytes_max   of a request; over it the library answers RESOURCE_EXHAUSTED
+ * streams_max         calls at a time of one connection; 0: RPC_STREAMS_DEFAULT
+ * connection_age_ms   when a connection is told to go, so that clients look for new servers; 0: never (grpc-c-core.md 5)
+ * connection_grace_ms how long its calls may go on after that; 0: without end
+ * credentials         borrowed; NULL: no TLS
+ */
+struct rpc_server_options {
+    const char *address;
+    size_t message_bytes_max;
+    unsigned streams_max;
+    int connection_age_ms, connection_grace_ms;
+    grpc_server_credentials *credentials;
+};
+
+/* calls. Of one connection at a time: a gateway keeps all its runs on few connections. */
+#define RPC_STREAMS_DEFAULT 20000
+/* bytes. Longest path of a unix socket (sun_path with its NUL). */
+#define RPC_UNIX_PATH_MAX 107
+
+/*
+ * Makes a server on all queues; it listens once started. options are read before return.
+ * RESOURCE_EXHAUSTED   no memory
+ */
+MUST_CHECK enum status_code rpc_server_new(struct rpc_queues *queues,
+                                           const struct rpc_server_options *options,
+                                           struct rpc_server **ret_server, struct status *err);
+/*
+ * Adds services before the start. `methods` is static; `service` is what rpc_call_service() gives, and outlives the server.
+ * ALREADY_EXISTS       a path occurs twice
+ * RESOURCE_EXHAUSTED   no memory
+ */
+MUST_CHECK enum status_code rpc_server_add(struct rpc_server *server, const struct rpc_method *methods,
+                                           size_t count, void *service, struct status *err);
+/*
+ * Listens and takes calls.
+ * INVALID_ARGUMENT     address not understood, socket path too long
+ * ALREADY_EXISTS       somebody listens there, or something that is no socket lies there
+ * UNAVAILABLE          cannot listen there for another reason
+ */
+MUST_CHECK enum status_code rpc_server_start(struct rpc_server *server, struct status *err);
+/* Port it listens on; 0 for unix sockets and before the start. */
+int rpc_server_port(const struct rpc_server *server);
+/* Names of its services ("package.Service"), sorted, each once. For reflection. */
+size_t rpc_server_service_count(const struct rpc_server *server);
+const char *rpc_server_service_name(const struct rpc_server *server, size_t index);
+/* Calls started and not ended; any thread. */
+size_t rpc_server_live_calls(const struct rpc_server *server);
+/* Calls started so far; any thread. */
+uint64_t rpc_server_total_calls(const struct rpc_server *server);
+
+/* Stops listening and taking calls; live ones go on. Health watchers and reflection streams are ended. Does not wait. */
+void rpc_server_drain(struct rpc_server *server);
+/*
+ * Drains if that was not done, waits for the live calls until `until_ms` (monotonic), cancels what is left (cancelled() is
+ * called) and waits until all have ended. The queues must be running.
+ */
+void rpc_server_stop(struct rpc_server *server, int64_t until_ms);
+/* After rpc_server_stop(), or of a server that never started. NULL is allowed. */
+void rpc_server_free(struct rpc_server *server);
