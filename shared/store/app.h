@@ -1,0 +1,129 @@
+/*
+ * app: one Dify application of a workspace: its settings and its own environment variables.
+ * See store.h for calls, results, errors and threads. Fields: admin.proto.
+ */
+#pragma once
+#include "shared/store/store.h"
+
+/* variables. Of one app's own environment. */
+#define STORE_ENVIRONMENT_MAX 1000
+/* bytes. One variable's value. */
+#define STORE_ENVIRONMENT_VALUE_BYTES_MAX (256 * 1024)
+
+enum store_app_mode { STORE_APP_WORKFLOW, STORE_APP_CHAT };
+/* "workflow", "advanced-chat": the export's app.mode. */
+const char *store_app_mode_name(enum store_app_mode mode);
+/* False for another word: nothing written. */
+bool store_app_mode_from(struct str name, enum store_app_mode *ret);
+
+/* How much of a run is kept. */
+enum store_record { STORE_RECORD_FULL, STORE_RECORD_SUMMARY, STORE_RECORD_NONE };
+
+struct store_app {
+    struct str workspace_id;
+    struct str app_id;
+    struct str name;
+    enum store_app_mode mode;
+    bool disabled;
+    struct str published_version_id; /* there always is one */
+    int32_t max_active_requests;     /* 0: no limit */
+    int32_t requests_per_minute;     /* 0: no limit */
+    enum store_record record;
+    int32_t retention_days; /* 0: for ever */
+    int64_t created_at_ms, updated_at_ms;
+};
+
+/* An app's own variable; goes before that of its export. */
+struct store_variable {
+    struct str name;
+    struct str value_type; /* as in EnvironmentVariable.value_type */
+    struct str value;      /* "" for a secret, where the result says so */
+    bool secret;           /* sealed at rest */
+};
+
+struct store_environment {
+    const struct store_variable *variables; /* by name */
+    size_t count;
+};
+
+/* One app with the verdict on its published version and its own variables (values of secrets are ""). */
+struct store_app_details {
+    struct store_app app;
+    struct str verdict; /* as given to store_version_import() */
+    struct store_environment environment;
+};
+
+struct store_app_page {
+    const struct store_app *apps; /* by name */
+    size_t count;
+    struct str next_page_token; /* "" for the last page */
+};
+
+typedef void (*store_app_done)(void *arg, const struct store_app *app, const struct status *status);
+typedef void (*store_app_details_done)(void *arg, const struct store_app_details *details,
+                                       const struct status *status);
+typedef void (*store_app_page_done)(void *arg, const struct store_app_page *page,
+                                    const struct status *status);
+typedef void (*store_environment_done)(void *arg, const struct store_environment *environment,
+                                       const struct status *status);
+
+/* Apps are made by store_version_import() (version.h). */
+
+struct store_app_list {
+    struct str workspace_id;
+    int32_t page_size; /* 0: STORE_PAGE_DEFAULT; over STORE_PAGE_MAX or negative: INVALID_ARGUMENT */
+    struct str page_token;
+};
+MUST_CHECK enum status_code store_app_list(struct store *store, const struct store_app_list *request,
+                                           store_app_page_done done, void *arg, struct status *err);
+
+struct store_app_ref {
+    struct str workspace_id;
+    struct str app_id;
+};
+/* NOT_FOUND   APP_NOT_FOUND */
+MUST_CHECK enum status_code store_app_get(struct store *store, const struct store_app_ref *request,
+                                          store_app_details_done done, void *arg, struct status *err);
+
+/* What is not `has_…` stays as it is. */
+struct store_app_update {
+    struct str workspace_id;
+    struct str app_id;
+    bool has_name, has_disabled, has_max_active_requests, has_requests_per_minute, has_record,
+        has_retention_days;
+    struct str name; /* not empty */
+    bool disabled;
+    int32_t max_active_requests, requests_per_minute; /* not negative */
+    enum store_record record;
+    int32_t retention_days; /* not negative */
+};
+/* Gives the app as it is now. NOT_FOUND   APP_NOT_FOUND */
+MUST_CHECK enum status_code store_app_update(struct store *store, const struct store_app_update *request,
+                                             store_app_done done, void *arg, struct status *err);
+
+/* With its versions, keys and variables. NOT_FOUND   APP_NOT_FOUND */
+MUST_CHECK enum status_code store_app_delete(struct store *store, const struct store_app_ref *request,
+                                             store_done done, void *arg, struct status *err);
+
+/*
+ * set      added, or put in place of those with the same name; names are not empty and not given twice
+ * remove   unknown names are ignored
+ */
+struct store_environment_change {
+    struct str workspace_id;
+    struct str app_id;
+    const struct store_variable *set;
+    size_t set_count;
+    const struct str *remove;
+    size_t remove_count;
+};
+/*
+ * All of it or nothing. Gives the variables as they are now, values of secrets are "".
+ * NOT_FOUND             APP_NOT_FOUND
+ * FAILED_PRECONDITION   NO_MASTER_KEY: a secret cannot be sealed
+ * INVALID_ARGUMENT      the app would have more than STORE_ENVIRONMENT_MAX
+ */
+MUST_CHECK enum status_code store_environment_change(struct store *store,
+                                                     const struct store_environment_change *request,
+                                                     store_environment_done done, void *arg,
+                                                     struct status *err);

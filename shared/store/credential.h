@@ -1,0 +1,134 @@
+/*
+ * credential: what a model provider knows us by. Its secret is sealed at rest (AES-256-GCM, bound to its row).
+ * See store.h for calls, results, errors and threads. Fields: admin.proto.
+ */
+#pragma once
+#include "shared/store/store.h"
+
+/* globs. Of one credential. */
+#define STORE_GLOBS_MAX 100
+/* bytes. base_url. */
+#define STORE_URL_BYTES_MAX 2048
+/* Weights of a pool are added up in 32 bits. */
+#define STORE_WEIGHT_MAX 1000000
+/* credentials. Of all workspaces together: every executor holds them all in memory. */
+#define STORE_CREDENTIALS_MAX 10000
+
+struct store_credential {
+    struct str workspace_id;
+    struct str credential_id;
+    struct str provider;
+    struct str protocol;
+    struct str name;
+    struct str base_url;
+    const struct str *models; /* globs; at least one */
+    size_t model_count;
+    int32_t weight; /* at least 1 */
+    bool disabled;
+    int64_t created_at_ms, updated_at_ms;
+};
+
+struct store_credential_page {
+    const struct store_credential *credentials; /* by provider and name */
+    size_t count;
+    struct str next_page_token; /* "" for the last page */
+};
+
+/*
+ * A credential with its secret.
+ * secret    "" when it has none, or when it could not be opened
+ * problem   "" or why it could not be opened (words for people); such a credential is not to be used
+ */
+struct store_credential_opened {
+    struct store_credential credential;
+    struct str secret;
+    struct str problem;
+};
+
+struct store_credential_set {
+    const struct store_credential_opened *credentials; /* by workspace, provider and name */
+    size_t count;
+};
+
+typedef void (*store_credential_done)(void *arg, const struct store_credential *credential,
+                                      const struct status *status);
+typedef void (*store_credential_page_done)(void *arg, const struct store_credential_page *page,
+                                           const struct status *status);
+typedef void (*store_credential_set_done)(void *arg, const struct store_credential_set *set,
+                                          const struct status *status);
+
+struct store_credential_create {
+    struct str workspace_id;
+    struct str provider; /* not empty */
+    struct str protocol; /* "": "openai" */
+    struct str name;     /* not empty */
+    struct str base_url; /* not empty */
+    struct str secret;   /* "": none */
+    const struct str *models;
+    size_t model_count; /* 0: "*" */
+    int32_t weight;     /* 0: 1 */
+    bool disabled;
+};
+/*
+ * FAILED_PRECONDITION   NO_MASTER_KEY: there is a secret and nothing to seal it with
+ * ALREADY_EXISTS        CREDENTIAL_EXISTS: the provider has one of this name
+ * RESOURCE_EXHAUSTED    there are STORE_CREDENTIALS_MAX
+ */
+MUST_CHECK enum status_code store_credential_create(struct store *store,
+                                                    const struct store_credential_create *request,
+                                                    store_credential_done done, void *arg,
+                                                    struct status *err);
+
+struct store_credential_list {
+    struct str workspace_id;
+    struct str provider; /* "": of all */
+    int32_t page_size;   /* as store_app_list */
+    struct str page_token;
+};
+MUST_CHECK enum status_code store_credential_list(struct store *store,
+                                                  const struct store_credential_list *request,
+                                                  store_credential_page_done done, void *arg,
+                                                  struct status *err);
+
+/* What is not `has_…` stays as it is. */
+struct store_credential_update {
+    struct str workspace_id;
+    struct str credential_id;
+    bool has_name, has_base_url, has_secret, has_models, has_weight, has_disabled;
+    struct str name;     /* not empty */
+    struct str base_url; /* not empty */
+    struct str secret;   /* "": none any more */
+    const struct str *models;
+    size_t model_count; /* 0: "*" */
+    int32_t weight;     /* 0: 1 */
+    bool disabled;
+};
+/*
+ * Gives the credential as it is now.
+ * NOT_FOUND   CREDENTIAL_NOT_FOUND; and the errors of store_credential_create()
+ */
+MUST_CHECK enum status_code store_credential_update(struct store *store,
+                                                    const struct store_credential_update *request,
+                                                    store_credential_done done, void *arg,
+                                                    struct status *err);
+
+struct store_credential_ref {
+    struct str workspace_id;
+    struct str credential_id;
+};
+/* NOT_FOUND   CREDENTIAL_NOT_FOUND */
+MUST_CHECK enum status_code store_credential_delete(struct store *store,
+                                                    const struct store_credential_ref *request,
+                                                    store_done done, void *arg, struct status *err);
+
+/*
+ * All credentials of all workspaces (request NULL), or one, with secrets; disabled ones too. The memory of the secrets is
+ * wiped after `done`.
+ * NOT_FOUND             CREDENTIAL_NOT_FOUND
+ * FAILED_PRECONDITION   NO_MASTER_KEY: there are secrets, and no master key at all. (With other master keys than those
+ *                       that sealed: OK, and `problem` says it.)
+ */
+MUST_CHECK enum status_code store_credential_load(struct store *store,
+                                                  const struct store_credential_ref *request,
+                                                  store_credential_set_done done, void *arg,
+                                                  struct status *err);
