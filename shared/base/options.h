@@ -9,21 +9,21 @@
 #include "shared/base/buf.h"
 
 enum option_kind {
-    OPTION_TEXT,     /* const char * */
-    OPTION_INT,      /* int64_t, between min and max */
-    OPTION_BOOL,     /* bool: yes/no, true/false, 1/0 */
-    OPTION_CHOICE,   /* const char *: one of choices */
-    OPTION_SECRET,   /* const char *; from file or environment; shown as *** */
-    OPTION_FILE      /* const char *: path of a readable file */
+    OPTION_TEXT,   /* const char * */
+    OPTION_INT,    /* int64_t, between min and max */
+    OPTION_BOOL,   /* bool: yes/no, true/false, 1/0 */
+    OPTION_CHOICE, /* const char *: one of choices */
+    OPTION_SECRET, /* const char *; from file or environment, without the line end behind it; shown as *** */
+    OPTION_FILE    /* const char *: path of a readable file */
 };
 struct option {
-    const char *name;       /* lower_case; --name and HEDDLE_NAME */
+    const char *name; /* lower_case; --name and HEDDLE_NAME */
     enum option_kind kind;
-    size_t offset;          /* of the field in the program's config struct */
-    const char *fallback;   /* default as text; NULL = none (the field is NULL, 0 or false) */
-    int64_t min, max;       /* OPTION_INT */
-    const char *choices;    /* OPTION_CHOICE: "text|json" */
-    const char *help;       /* one sentence, with the unit */
+    size_t offset;        /* of the field in the program's config struct */
+    const char *fallback; /* default as text; NULL = none (the field is NULL, 0 or false), as for secrets */
+    int64_t min, max;     /* OPTION_INT */
+    const char *choices;  /* OPTION_CHOICE: "text|json" */
+    const char *help;     /* one sentence, with the unit */
     /* Further check of the text, or NULL. Puts words about what is wrong into *err. */
     enum status_code (*check)(struct str value, struct status *err);
 };
@@ -31,21 +31,27 @@ struct command {
     const char *name, *help;
 };
 struct program {
-    const char *name, *summary;             /* summary: one line for --help */
+    const char *name, *summary; /* summary: one line for --help */
     const struct option *options;
     size_t option_count;
-    const struct command *commands;         /* first one is the default */
+    const struct command *commands; /* first one is the default */
     size_t command_count;
 };
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
 
 /*
- * Fills `config` (a struct of the program) from defaults, environment (`env`, like environ) and arguments.
- * --help, --version, --print-config and --print-options-md (the table of the docs) print to stdout and give OPTIONS_EXIT_OK.
- * All mistakes are printed to stderr together, one line each ("--listen: …"), and give OPTIONS_EXIT_USAGE (exit 2).
- * ret_command   one of the commands' names
- * The texts live until options_free().
+ * Fills the fields of `config` (a struct of the program) that the table names, from defaults, environment and arguments.
+ * --help, --version, --print-config and --print-options-md (the table of the docs) print to stdout and give
+ * OPTIONS_EXIT_OK (exit 0). All mistakes are printed to stderr together, one line each ("--listen: …"; a value from the
+ * environment under its name there), and give OPTIONS_EXIT_USAGE (exit 2).
+ *
+ * argv          an option given twice counts as it was given last; the command may stand anywhere
+ * env           like environ; NULL for none. A variable with an empty value counts as not set; names of no option are ignored
+ * ret_command   one of the commands' names, NULL if the program has none; written with OPTIONS_RUN only
+ *
+ * After OPTIONS_RUN the texts live until options_free(); otherwise nothing is left to free and the fields are none.
  */
-enum options_result options_parse(const struct program *program, int argc, char **argv, char **env, void *config,
-                                  const char **ret_command);
+enum options_result options_parse(const struct program *program, int argc, char **argv, char **env,
+                                  void *config, const char **ret_command);
+/* Frees the texts (secrets are wiped) and sets every field of the table to none. */
 void options_free(const struct program *program, void *config);
