@@ -35,6 +35,7 @@ struct arena_deferred {
     void *arg;
 };
 
+static void *refuse(struct arena *a);
 static struct arena_block *add_block(struct arena *a, size_t need);
 static size_t block_room(const struct arena_block *block);
 
@@ -60,16 +61,16 @@ void *arena_alloc(struct arena *a, size_t size)
 {
     const size_t align = alignof(max_align_t);
     if (size > PTRDIFF_MAX / 2)
-        return NULL;
+        return refuse(a);
     size_t whole = size == 0 ? align : (size + align - 1) / align * align;
     if (whole > a->max - a->used)
-        return NULL;
+        return refuse(a);
     size_t need = whole + PIECE_GAP;
     struct arena_block *block = a->blocks;
     if (block == NULL || block_room(block) < need) {
         block = add_block(a, need);
         if (block == NULL)
-            return NULL;
+            return refuse(a);
     }
     char *piece = block->data + block->used;
     block->used += need;
@@ -82,7 +83,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes))
-        return NULL;
+        return refuse(a);
     return arena_alloc(a, bytes);
 }
 
@@ -128,6 +129,12 @@ bool arena_defer(struct arena *a, void (*fn)(void *arg), void *arg)
     d->arg = arg;
     a->deferred = d;
     return true;
+}
+
+static void *refuse(struct arena *a)
+{
+    a->failed = true;
+    return NULL;
 }
 
 static size_t block_room(const struct arena_block *block)

@@ -12,6 +12,7 @@ struct arena {
     struct arena_block *blocks;
     struct arena_deferred *deferred;
     size_t used, max; /* bytes handed out, and the limit */
+    bool failed;      /* sticks: some piece was refused, so what was built of it may be incomplete */
 };
 
 void arena_init(struct arena *a, size_t max);
