@@ -14,20 +14,36 @@ struct node_type {
     const char *name;
     enum node_kind kind;
     bool has_retry; /* retry_config is honoured: llm, code, http-request, tool (dify-dsl.md 3.6) */
-    /* Parses nc's data into node->config, reports problems and the selectors it reads. Never fails otherwise. */
+    /*
+     * Parses nc's data into node->config, reports problems and the selectors it reads. Never fails otherwise: once a piece
+     * of the arena is refused it just returns, and the compile fails. `data` is frozen, lives as long as the graph, and
+     * may be pointed at; the repairs of dify-dsl.md 1.8 are done.
+     */
     void (*compile)(struct node_compile *nc, const struct value *data, struct node *node);
     void (*start)(struct node_exec *x);
-    /* Ends outside work at once; the run has already forgotten the node, nothing may be reported. NULL: nothing to end. */
+    /*
+     * Ends outside work at once; the run has already forgotten the node, nothing may be reported. NULL: nothing to end.
+     * A model call in flight is ended by the run itself.
+     */
     void (*cancel)(struct node_exec *x);
 };
-const struct node_type *node_type_find(struct str name); /* by export name, legacy names included; NULL: not served */
-bool node_type_is_known(struct str name);                /* a type of Dify, served or not (dify-dsl.md 1.7) */
+const struct node_type *node_type_find(
+    struct str name);                     /* by export name, legacy names included; NULL: not served */
+bool node_type_is_known(struct str name); /* a type of Dify, served or not (dify-dsl.md 1.7) */
 
 /* --- for compile (implemented in executor/graph/compile.c) --- */
 struct arena *node_compile_arena(struct node_compile *nc); /* of the graph */
 /* path is below the node's data, e.g. "cases[0].conditions[1]"; "" for the node itself. */
-void node_compile_problem(struct node_compile *nc, const char *path, const char *hint, const char *fmt, ...) PRINTF_LIKE(4, 5);
-void node_compile_warning(struct node_compile *nc, const char *path, const char *hint, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void node_compile_problem(struct node_compile *nc, const char *path, const char *hint, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void node_compile_warning(struct node_compile *nc, const char *path, const char *hint, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/*
+ * A served type in a configuration that is not served: a problem; with FAIL_WHEN_REACHED instead node->unsupported (naming
+ * what is not served) and a warning. The type's compile may return at once after it.
+ */
+void node_compile_unsupported(struct node_compile *nc, const char *path, const char *hint, const char *fmt,
+                              ...) PRINTF_LIKE(4, 5);
 /* Resolves a selector's slot (marks the variable as read). */
 void node_compile_use(struct node_compile *nc, struct selector *selector);
 /* Parse + resolve; report the problem themselves and give an empty result then. */
@@ -40,12 +56,20 @@ void node_compile_fields(struct node_compile *nc, struct input_field *fields, ui
 
 /* --- for a running node (implemented in executor/run/) --- */
 const struct node *node_exec_node(struct node_exec *x);
-void *node_exec_state(struct node_exec *x, size_t size); /* zeroed scratch of this execution, made at the first call; NULL: no memory */
+void *node_exec_state(
+    struct node_exec *x,
+    size_t size); /* zeroed scratch of this execution, made at the first call; NULL: no memory */
+struct arena *node_exec_arena(
+    struct node_exec *x); /* scratch that ends with this attempt (arena_defer: values, bufs) */
 struct value_account *node_exec_account(struct node_exec *x);
+/* Counts bytes that are no values against the run's limit until this attempt ends. False: the run is over it. */
+bool node_exec_charge(struct node_exec *x, size_t bytes);
 /* The variable, walked to its end; NULL: not found. Borrowed until the node finishes. */
 struct value *node_exec_get(struct node_exec *x, const struct selector *selector);
 /* The inputs of the run as the start node sees them (object). Borrowed. */
 struct value *node_exec_inputs(struct node_exec *x);
+/* node_exec_get() as a template_lookup; arg is the node_exec. */
+struct value *node_exec_lookup(void *x, const struct selector *selector);
 /* Renders with the run's variables; NULL on failure (the account says so). Caller owns the string value. */
 struct value *node_exec_render(struct node_exec *x, const struct template *t, enum template_form form);
 
@@ -56,7 +80,7 @@ struct usage { /* tokens; prices are decimal strings, "0" while models have no p
 /* What a node leaves in its record; NULL members are left out. The values are taken. */
 struct node_result {
     struct value *inputs, *process_data, *outputs;
-    struct str handle;     /* branch nodes: the chosen handle; must outlive the graph's runs (config) */
+    struct str handle; /* branch nodes: the chosen handle; must outlive the graph's runs (config) */
     int64_t total_tokens;
     const char *error_type; /* failures: static string, e.g. "VariableNotFoundError" */
 };
@@ -65,6 +89,8 @@ void node_succeed(struct node_exec *x, struct node_result *take_result);
 void node_fail(struct node_exec *x, struct node_result *take_result, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* One streamed piece of output `name` (normally "text"); is_final closes it (then text may be empty). */
 void node_chunk(struct node_exec *x, struct str name, struct str text, bool is_final);
+/* The same for a model's reasoning, which never enters an answer. */
+void node_reasoning_chunk(struct node_exec *x, struct str text, bool is_final);
 
 /* A streaming model call; messages etc. are borrowed for the call. */
 struct model_message {
@@ -81,7 +107,7 @@ struct model_reply {
     struct usage usage;
     struct str finish_reason; /* empty: none given */
 };
-struct model_call; /* a call in flight */
+struct model_call;       /* a call in flight */
 struct model_callbacks { /* called on the worker's loop, never from inside model_start */
     void (*text)(void *arg, struct str delta);
     void (*done)(void *arg, const struct model_reply *reply); /* last call on success */

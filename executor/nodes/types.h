@@ -1,0 +1,13 @@
+/*
+ * types: the node types that are served; each lives in the file of its name.
+ */
+#pragma once
+#include "executor/nodes/node.h"
+
+extern const struct node_type node_start;
+extern const struct node_type node_end;
+extern const struct node_type node_answer;
+extern const struct node_type node_llm;
+extern const struct node_type node_if_else;
+extern const struct node_type node_template_transform;
+extern const struct node_type node_variable_aggregator;
