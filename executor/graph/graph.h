@@ -2,9 +2,11 @@
  * graph: one compiled version of an app: nodes with parsed configuration, edges by handle, templates in pieces,
  * selectors resolved to slots, what blocks each answer (dify-dsl.md 3.1, 3.9).
  * Threads  immutable once compiled, shared by all runs of the version; graph_ref/unref are atomic, any thread.
- * Memory   everything lives in the graph's arena (values in it are frozen) and ends with the last graph_unref().
+ * Memory   everything lives in the graph's arena (values in it, the whole tree of the export too, are frozen) and ends with
+ *          the last graph_unref().
  */
 #pragma once
+#include "executor/dsl/report.h"
 #include "executor/value/template.h"
 #include "executor/value/value.h"
 
@@ -27,12 +29,16 @@ struct output_slot {
 struct node {
     uint32_t index;
     struct str id, title, type_name; /* type_name as in the export: the name shown in events */
-    const struct node_type *type;
+    const struct node_type *type; /* NULL exactly when `unsupported` is set */
     enum node_kind kind; /* a fail-branch node is NODE_BRANCH whatever its type says */
     uint32_t *out, *in;  /* edge indexes, in file order */
     uint32_t out_count, in_count;
     uint32_t container;  /* index of the enclosing iteration or loop; UINT32_MAX = none */
-    void *config;        /* the type's own, in the arena */
+    uint32_t child_root; /* of a container: its start node, root of its child runs; UINT32_MAX = no container */
+    /* Never runs: an entry node that is not the root, or what only such ones lead to. Its outgoing edges are skipped
+       before a run starts (dify-dsl.md 1.7). */
+    bool is_inactive;
+    void *config;        /* the type's own, in the arena; may point into the node's data, which lives as long */
     struct output_slot *slots; /* which outputs are stored where */
     uint32_t slot_count;
     enum error_strategy error_strategy;
@@ -54,7 +60,11 @@ struct response {
     uint32_t node;
     struct response_segment *segments;
     uint32_t segment_count;
-    /* Per simple path from the root: its blocking edges. A path with none left makes the response reachable. */
+    /*
+     * Sets of blocking edges: one of which nothing is left to be taken makes the response reachable; an empty one: it
+     * always is. They stand for the simple paths from the root (of the container's start node within one): see
+     * response.c for why each needs no more than its last blocking edge.
+     */
     uint32_t **paths;        /* edge indexes */
     uint32_t *path_counts;
     uint32_t path_count;
@@ -64,7 +74,7 @@ struct variable_definition { /* environment or conversation variable */
     struct value *value; /* frozen; a secret is VALUE_SECRET */
     uint32_t slot;       /* of [env|conversation, name]; SLOT_NONE when nothing reads it */
 };
-struct input_field { /* start node's form, dify-dsl.md 2.5 */
+struct input_field { /* root node's form, dify-dsl.md 2.5 */
     struct str variable, label, type;
     bool required;
     struct value *fallback; /* `default`, or NULL */
@@ -87,26 +97,12 @@ struct graph {
     uint32_t environment_count, conversation_count;
     struct input_field *fields;
     uint32_t field_count;
+    const struct value *features; /* object, frozen (dify-dsl.md 1.5) */
+    size_t bytes;                 /* memory, about */
 };
 
-/* A problem refuses the import; a warning is an oddity that Dify runs too. */
-struct graph_problem {
-    const char *path; /* e.g. workflow.graph.nodes[3].data.model */
-    const char *text; /* what is wrong */
-    const char *hint; /* how to mend it */
-    bool is_warning;
-};
-struct graph_report {
-    struct arena arena; /* holds the texts */
-    struct graph_problem *problems;
-    uint32_t count, cap;
-    uint32_t error_count; /* of those, not warnings */
-    bool is_truncated;    /* more than GRAPH_PROBLEMS_MAX */
-};
-void graph_report_init(struct graph_report *r);
-void graph_report_fini(struct graph_report *r);
-void graph_report_add(struct graph_report *r, bool is_warning, const char *path, const char *hint, const char *text_fmt,
-                      ...) PRINTF_LIKE(5, 6);
+/* bytes. Memory of one compiled graph, next to the tree of its export. */
+#define GRAPH_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /*
  * Compiles an export (YAML text).
