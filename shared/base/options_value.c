@@ -165,24 +165,28 @@ static enum status_code check_file(const char *path, struct status *err)
     return STATUS_OK;
 }
 
-/* postgres://user:password@host/… with *** for the password. */
+/*
+ * postgres://user:password@host/…?password=… with *** for the passwords. Rather too much is hidden than too little:
+ * up to the last @, because some clients take a password with / and @ in it, and all behind password=.
+ */
 static void put_without_password(struct buf *b, struct str text)
 {
     size_t scheme = str_find(text, STR("://"), 0);
-    size_t end = text.len, at = SIZE_MAX, colon = SIZE_MAX;
-    for (size_t i = scheme == SIZE_MAX ? end : scheme + 3; i < end; i++) {
-        if (text.ptr[i] == '@')
-            at = i;
-        else if (text.ptr[i] == ':' && colon == SIZE_MAX)
-            colon = i;
-        else if (text.ptr[i] == '/' || text.ptr[i] == '?')
-            break;
-    }
-    if (at == SIZE_MAX || colon > at) {
+    if (scheme == SIZE_MAX) {
         buf_put(b, text);
         return;
     }
-    buf_put(b, str_sub(text, 0, colon + 1));
-    buf_put_c(b, "***");
-    buf_put(b, str_sub(text, at, end));
+    const char *last_at = memrchr(text.ptr, '@', text.len);
+    size_t at = last_at == NULL ? 0 : (size_t)(last_at - text.ptr);
+    size_t colon = str_find(text, STR(":"), scheme + 3);
+    if (colon < at) {
+        buf_put(b, str_sub(text, 0, colon + 1));
+        buf_put_c(b, "***");
+        text = str_sub(text, at, text.len);
+    }
+    struct str key = STR("password=");
+    size_t found = str_find(text, key, 0);
+    buf_put(b, found == SIZE_MAX ? text : str_sub(text, 0, found + key.len));
+    if (found != SIZE_MAX)
+        buf_put_c(b, "***");
 }
