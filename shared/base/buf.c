@@ -204,10 +204,15 @@ static size_t json_plain_run(struct str s, size_t from)
         unsigned char c = (unsigned char)s.ptr[from];
         if (c < 0x20 || c == '"' || c == '\\')
             return from;
-        size_t len = c < 0x80 ? 1 : str_utf8_first(str_sub(s, from, s.len));
-        if (len == 0)
-            return from;
-        from += len;
+        if (c < 0x80)
+            from++;
+        /* Such code points come in rows: no look at whole words between them. */
+        while (from < s.len && (unsigned char)s.ptr[from] >= 0x80) {
+            size_t len = str_utf8_first((struct str){s.ptr + from, s.len - from});
+            if (len == 0)
+                return from;
+            from += len;
+        }
     }
     return from;
 }
