@@ -1,14 +1,9 @@
 /*
- * app: one Dify application of a workspace: its settings and its own environment variables.
+ * app: one Dify application of a workspace, and its settings.
  * See store.h for calls, results, errors and threads. Fields: admin.proto.
  */
 #pragma once
-#include "shared/store/store.h"
-
-/* variables. Of one app's own environment. */
-#define STORE_ENVIRONMENT_MAX 1000
-/* bytes. One variable's value. */
-#define STORE_ENVIRONMENT_VALUE_BYTES_MAX (256 * 1024)
+#include "shared/store/environment.h"
 
 enum store_app_mode { STORE_APP_WORKFLOW, STORE_APP_CHAT };
 /* "workflow", "advanced-chat": the export's app.mode. */
@@ -33,19 +28,6 @@ struct store_app {
     int64_t created_at_ms, updated_at_ms;
 };
 
-/* An app's own variable; goes before that of its export. */
-struct store_variable {
-    struct str name;
-    struct str value_type; /* as in EnvironmentVariable.value_type */
-    struct str value;      /* "" for a secret, where the result says so */
-    bool secret;           /* sealed at rest */
-};
-
-struct store_environment {
-    const struct store_variable *variables; /* by name */
-    size_t count;
-};
-
 /* One app with the verdict on its published version and its own variables (values of secrets are ""). */
 struct store_app_details {
     struct store_app app;
@@ -64,8 +46,6 @@ typedef void (*store_app_details_done)(void *arg, const struct store_app_details
                                        const struct status *status);
 typedef void (*store_app_page_done)(void *arg, const struct store_app_page *page,
                                     const struct status *status);
-typedef void (*store_environment_done)(void *arg, const struct store_environment *environment,
-                                       const struct status *status);
 
 /* Apps are made by store_version_import() (version.h). */
 
@@ -104,26 +84,3 @@ MUST_CHECK enum status_code store_app_update(struct store *store, const struct s
 /* With its versions, keys and variables. NOT_FOUND   APP_NOT_FOUND */
 MUST_CHECK enum status_code store_app_delete(struct store *store, const struct store_app_ref *request,
                                              store_done done, void *arg, struct status *err);
-
-/*
- * set      added, or put in place of those with the same name; names are not empty and not given twice
- * remove   unknown names are ignored
- */
-struct store_environment_change {
-    struct str workspace_id;
-    struct str app_id;
-    const struct store_variable *set;
-    size_t set_count;
-    const struct str *remove;
-    size_t remove_count;
-};
-/*
- * All of it or nothing. Gives the variables as they are now, values of secrets are "".
- * NOT_FOUND             APP_NOT_FOUND
- * FAILED_PRECONDITION   NO_MASTER_KEY: a secret cannot be sealed
- * INVALID_ARGUMENT      the app would have more than STORE_ENVIRONMENT_MAX
- */
-MUST_CHECK enum status_code store_environment_change(struct store *store,
-                                                     const struct store_environment_change *request,
-                                                     store_environment_done done, void *arg,
-                                                     struct status *err);

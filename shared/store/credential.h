@@ -5,14 +5,15 @@
 #pragma once
 #include "shared/store/store.h"
 
-/* globs. Of one credential. */
-#define STORE_GLOBS_MAX 100
+/* globs of one credential, and bytes of them together. */
+#define STORE_GLOBS_MAX       100
+#define STORE_GLOBS_BYTES_MAX 4096
 /* bytes. base_url. */
 #define STORE_URL_BYTES_MAX 2048
 /* Weights of a pool are added up in 32 bits. */
 #define STORE_WEIGHT_MAX 1000000
 /* credentials. Of all workspaces together: every executor holds them all in memory. */
-#define STORE_CREDENTIALS_MAX 10000
+#define STORE_CREDENTIALS_MAX 2000
 
 struct store_credential {
     struct str workspace_id;

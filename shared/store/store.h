@@ -34,8 +34,8 @@
 #define STORE_WATCHES_MAX 16
 /* bytes. Names of apps, keys, credentials, models, providers, variables. */
 #define STORE_NAME_BYTES_MAX 255
-/* bytes. One credential's secret, before sealing: service account files are some kB. */
-#define STORE_SECRET_BYTES_MAX (64 * 1024)
+/* bytes. One credential's secret, before sealing: service account files are 2 to 3 kB. */
+#define STORE_SECRET_BYTES_MAX (8 * 1024)
 /* items of a page: default and maximum (admin.proto). */
 #define STORE_PAGE_DEFAULT 20
 #define STORE_PAGE_MAX     100

@@ -1,0 +1,8 @@
+/*
+ * sqlite_schema: the numbered steps that make and change the tables of a SQLite file. Used by sqlite.c only.
+ */
+#pragma once
+#include "shared/store/db.h"
+
+enum { SQLITE_MIGRATION_COUNT = 1 };
+extern const struct db_migration sqlite_migrations[SQLITE_MIGRATION_COUNT];
