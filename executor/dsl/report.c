@@ -55,13 +55,15 @@ void graph_report_add_va(struct graph_report *r, bool is_warning, const char *pa
     r->problems[r->count++] = p;
 }
 
-const struct graph_problem *graph_report_first(const struct graph_report *r)
+enum status_code graph_report_status(const struct graph_report *r, struct status *err)
 {
     for (uint32_t i = 0; i < r->count; i++) {
-        if (!r->problems[i].is_warning)
-            return &r->problems[i];
+        const struct graph_problem *p = &r->problems[i];
+        if (!p->is_warning)
+            return status_set(err, STATUS_INVALID_ARGUMENT, "%s%s%s", p->path, p->path[0] != '\0' ? ": " : "",
+                              p->text);
     }
-    return NULL;
+    return status_set(err, STATUS_INVALID_ARGUMENT, "the export has problems");
 }
 
 static bool grow(struct graph_report *r)

@@ -33,5 +33,5 @@ void graph_report_add(struct graph_report *r, bool is_warning, const char *path,
                       const char *text_fmt, ...) PRINTF_LIKE(5, 6);
 void graph_report_add_va(struct graph_report *r, bool is_warning, const char *path, const char *hint,
                          const char *text_fmt, va_list args);
-/* The first problem that is no warning; NULL: none, or it was left out. */
-const struct graph_problem *graph_report_first(const struct graph_report *r);
+/* INVALID_ARGUMENT with the first problem in words; the report has one that is no warning. */
+enum status_code graph_report_status(const struct graph_report *r, struct status *err);

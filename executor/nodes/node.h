@@ -49,7 +49,13 @@ void node_compile_use(struct node_compile *nc, struct selector *selector);
 /* Parse + resolve; report the problem themselves and give an empty result then. */
 struct selector node_compile_selector(struct node_compile *nc, const struct value *list, const char *path);
 struct template node_compile_template(struct node_compile *nc, struct str text, const char *path);
-/* Response nodes: their segments, in order. */
+/*
+ * Makes a value a constant of the graph; borrowed, NULL without memory (of take_v too). It was made with a NULL account and has
+ * no part that is a constant already, e.g. of data: value_ref() does not count there. Copy such parts.
+ */
+struct value *node_compile_keep(struct node_compile *nc, struct value *take_v);
+struct value *node_compile_copy(const struct value *v); /* all of its own, NULL account; NULL: no memory */
+/* Response nodes: their segments, in order. source_node and the selector's slot are filled in here. */
 void node_compile_segment(struct node_compile *nc, struct response_segment segment);
 /* Root nodes: the input form. */
 void node_compile_fields(struct node_compile *nc, struct input_field *fields, uint32_t count);
