@@ -45,8 +45,9 @@ struct run_params {
         *inputs; /* object, raw from the caller; NULL: none. No account; the run may keep parts of it */
     struct value
         *files; /* array of raw file objects {type, transfer_method, url, upload_file_id}; NULL: none */
-    struct value *environment; /* object: values that replace those of the export; NULL: none */
-    int64_t wall_ms;           /* Unix time now */
+    struct value *
+        environment; /* object: typed values (VALUE_SECRET where secret) that replace those of the export; NULL: none */
+    int64_t wall_ms; /* Unix time now */
     int64_t
         deadline_ms; /* monotonic time of the caller's deadline; the run ends max(50 ms, 2 %) before. 0: none */
     struct run_limits limits;

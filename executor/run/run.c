@@ -1,0 +1,618 @@
+/*
+ * run: see run.h. One loop moves it: what has been noted first (a node's end makes others ready), then one ready node at a
+ * time. When nothing is ready and no node lives, the run has come to its end.
+ */
+#include "executor/run/inputs.h"
+#include "executor/run/run_core.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+/* Defaults of struct run_limits (dify-dsl.md 3.7). */
+enum { RUN_STEPS_MAX = 500, RUN_TIME_MS_MAX = 1200000 };
+/* bytes. The skeleton of a run: states of nodes and edges of a graph at its limits. */
+#define RUN_ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* ms. How long before the caller's deadline a run ends, so that its last events still arrive: at least this, or 2 %. */
+enum { RUN_DEADLINE_MARGIN_MS = 50, RUN_DEADLINE_MARGIN_PER_CENT = 2 };
+
+static bool copy_params(struct run *run, const struct run_params *params);
+static enum status_code init_values(struct run *run, const struct run_params *params, struct status *err);
+static void begin(struct run *run);
+static bool end_if_due(struct run *run);
+static bool advance_once(struct run *run);
+static void wake_resting(struct run *run);
+static void start_node(struct run *run, uint32_t node);
+static void look_at(struct run *run, struct node_exec *x);
+static void node_succeeded(struct run *run, struct node_exec *x);
+static void node_failed(struct run *run, struct node_exec *x);
+static void node_retries(struct run *run, struct node_exec *x);
+static void node_excepted(struct run *run, struct node_exec *x);
+static struct value *exception_outputs(struct run *run, const struct node_exec *x);
+static void check_limits(struct run *run);
+static void merge_outputs(struct run *run, const struct value *outputs);
+static void keep_reasoning(struct run *run, const struct node_exec *x);
+static void end(struct run *run, enum end_reason reason, struct str text);
+static enum run_status status_of(const struct run *run, enum end_reason reason);
+static struct str text_of(enum end_reason reason);
+static void ask_for_timer(struct run *run);
+static void cancel_all(struct run *run);
+
+static struct value *frame_value(void *arg, const struct selector *selector)
+{
+    return frame_get(&((struct run *)arg)->frame, selector);
+}
+
+static enum response_source source_state(void *arg, uint32_t node)
+{
+    const struct frame_node *n = &((struct run *)arg)->frame.nodes[node];
+    if (n->mark == FRAME_SKIPPED)
+        return RESPONSE_SOURCE_SKIPPED;
+    return n->has_ended ? RESPONSE_SOURCE_ENDED : RESPONSE_SOURCE_OPEN;
+}
+
+static bool charge_response(void *arg, size_t bytes)
+{
+    return run_charge(arg, bytes);
+}
+
+static void emit_response(void *arg, const struct response_text *text)
+{
+    emit_text(arg, text);
+}
+
+static void rewind_response(void *arg, size_t bytes)
+{
+    ((struct run *)arg)->text_offset -= bytes;
+}
+
+static const struct response_host response_host = {.get = frame_value,
+                                                   .source = source_state,
+                                                   .charge = charge_response,
+                                                   .emit = emit_response,
+                                                   .rewind = rewind_response};
+
+static void edge_taken(void *arg, uint32_t edge)
+{
+    response_edge_taken(&((struct run *)arg)->responses, edge);
+}
+
+enum status_code run_new(const struct run_params *params, const struct run_host *host, void *host_arg,
+                         struct run **ret_run, struct status *err)
+{
+    struct run *run = calloc(1, sizeof *run);
+    if (run == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
+    run->host = host;
+    run->host_arg = host_arg;
+    run->graph = graph_ref(params->graph);
+    run->started_us = run_now_us(run);
+    arena_init(&run->arena, RUN_ARENA_BYTES_MAX);
+    enum status_code rc = STATUS_OK;
+    if (!copy_params(run, params))
+        rc = status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
+    else
+        rc = init_values(run, params, err);
+    if (rc != STATUS_OK) {
+        run_free(run);
+        return rc;
+    }
+    *ret_run = run;
+    return STATUS_OK;
+}
+
+static bool copy_params(struct run *run, const struct run_params *params)
+{
+    struct run_params *p = &run->params;
+    *p = *params;
+    p->graph = NULL;
+    p->inputs = p->files = p->environment = NULL;
+    p->query = STR(""); /* lives on as sys.query */
+    struct str *texts[] = {&p->run_id,     &p->app_id, &p->workflow_id, &p->conversation_id,
+                           &p->message_id, &p->user,   &p->end_user_id};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        *texts[i] = arena_copy(&run->arena, *texts[i]);
+        if (texts[i]->ptr == NULL)
+            return false;
+    }
+    if (p->limits.max_steps == 0)
+        p->limits.max_steps = RUN_STEPS_MAX;
+    if (p->limits.max_time_ms == 0)
+        p->limits.max_time_ms = RUN_TIME_MS_MAX;
+    if (p->limits.max_bytes == 0)
+        p->limits.max_bytes = LIMIT_RUN_BYTES;
+    if (p->deadline_ms != 0) {
+        int64_t margin = (p->deadline_ms - run->started_us / 1000) * RUN_DEADLINE_MARGIN_PER_CENT / 100;
+        run->ends_ms = p->deadline_ms - (margin > RUN_DEADLINE_MARGIN_MS ? margin : RUN_DEADLINE_MARGIN_MS);
+    }
+    return true;
+}
+
+static enum status_code init_values(struct run *run, const struct run_params *params, struct status *err)
+{
+    if (run->graph->mode == APP_MODE_CHATFLOW && params->query.len == 0)
+        return status_field(err, "query", "query is required");
+    /* What the caller handed in may stay as long as the run. */
+    size_t foreign = (params->inputs != NULL ? value_bytes(params->inputs) : 0) +
+                     (params->environment != NULL ? value_bytes(params->environment) : 0);
+    if (foreign > run->params.limits.max_bytes)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "inputs: more than %zu bytes",
+                          run->params.limits.max_bytes);
+    run->account.max = run->params.limits.max_bytes - foreign;
+    enum status_code rc = inputs_check(run->graph, &run->account, params->inputs, &run->inputs, err);
+    struct value *files = NULL;
+    if (rc == STATUS_OK)
+        rc = inputs_check_files(&run->account, params->files, &files, err);
+    if (rc != STATUS_OK)
+        return rc;
+    if (!frame_init(&run->frame, &run->arena, run->graph, run->graph->root) ||
+        !response_init(&run->responses, &run->arena, run->graph, UINT32_MAX, run->params.limits.max_bytes,
+                       &response_host, run)) {
+        value_unref(files);
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
+    }
+    run->frame.edge_taken = edge_taken;
+    run->frame.arg = run;
+    if (!variables_init(run, params, files))
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
+    return STATUS_OK;
+}
+
+void run_free(struct run *run)
+{
+    if (run == NULL)
+        return;
+    cancel_all(run);
+    for (struct run_reasoning *r = run->reasoning; r != NULL; r = r->next)
+        value_unref(r->text);
+    value_unref(run->outputs);
+    value_unref(run->inputs);
+    variables_fini(run);
+    response_fini(&run->responses);
+    frame_fini(&run->frame);
+    arena_fini(&run->arena);
+    graph_unref(run->graph);
+    free(run);
+}
+
+enum run_progress run_advance(struct run *run, int budget_steps, int64_t budget_us)
+{
+    if (run->has_ended)
+        return RUN_ENDED;
+    int64_t until_us = run_now_us(run) + budget_us;
+    run->is_woken = false;
+    if (!run->has_begun)
+        begin(run);
+    wake_resting(run);
+    for (int steps = 0;; steps++) {
+        if (end_if_due(run))
+            return RUN_ENDED;
+        bool has_work = run->noted_first != NULL || frame_has_ready(&run->frame);
+        if (run->is_paused || (!has_work && run->execs != NULL)) {
+            ask_for_timer(run);
+            return RUN_IDLE;
+        }
+        if (has_work && steps > 0 && (steps >= budget_steps || run_now_us(run) >= until_us))
+            return RUN_MORE;
+        if (!advance_once(run)) {
+            response_end(&run->responses);
+            if (!end_if_due(run))
+                end(run, END_REASON_COMPLETED, STR(""));
+            return RUN_ENDED;
+        }
+    }
+}
+
+void run_stop(struct run *run, enum end_reason reason, struct str text)
+{
+    if (run->has_ended || run->stop_reason != END_REASON_NONE)
+        return;
+    run->stop_reason = reason;
+    run->stop_text = text.len > 0 ? arena_copy(&run->arena, text) : text_of(reason);
+    if (run->stop_text.ptr == NULL)
+        run->stop_text = text_of(reason);
+    run_wake(run);
+}
+
+void run_timer(struct run *run)
+{
+    run->timer_ms = 0;
+    run_wake(run);
+}
+
+void run_set_paused(struct run *run, bool is_paused)
+{
+    bool goes_on = run->is_paused && !is_paused;
+    run->is_paused = is_paused;
+    if (goes_on)
+        run_wake(run);
+}
+
+const struct graph *run_graph(const struct run *run)
+{
+    return run->graph;
+}
+
+struct str run_id(const struct run *run)
+{
+    return run->params.run_id;
+}
+
+bool run_has_ended(const struct run *run)
+{
+    return run->has_ended;
+}
+
+/* --- for the other files of a run --- */
+
+void run_wake(struct run *run)
+{
+    if (run->is_woken || run->has_ended)
+        return;
+    run->is_woken = true;
+    run->host->wake(run->host_arg, run);
+}
+
+int64_t run_now_us(const struct run *run)
+{
+    return run->host->now_us(run->host_arg);
+}
+
+int64_t run_wall_ms(const struct run *run, int64_t at_us)
+{
+    return run->params.wall_ms + (at_us - run->started_us) / 1000;
+}
+
+void run_note(struct run *run, struct node_exec *x)
+{
+    if (x->is_noted)
+        return;
+    x->is_noted = true;
+    x->next_noted = NULL;
+    if (run->noted_first == NULL)
+        run->noted_first = x;
+    else
+        run->noted_last->next_noted = x;
+    run->noted_last = x;
+}
+
+bool run_charge(struct run *run, size_t bytes)
+{
+    if (bytes > run->account.max - run->account.used) {
+        run->account.is_full = true;
+        return false;
+    }
+    run->account.used += bytes;
+    return true;
+}
+
+void run_uncharge(struct run *run, size_t bytes)
+{
+    run->account.used -= bytes;
+}
+
+/* --- its course --- */
+
+static void begin(struct run *run)
+{
+    run->has_begun = true;
+    emit_started(run);
+}
+
+/* Ends a run that has been stopped or has come to a limit that holds at any time. */
+static bool end_if_due(struct run *run)
+{
+    int64_t now_us = run_now_us(run);
+    if (run->has_ended)
+        return true;
+    if (run->stop_reason != END_REASON_NONE) {
+        end(run, run->stop_reason, run->stop_text);
+    } else if (run->account.is_full || run->has_no_memory || run->responses.has_failed) {
+        end(run, END_REASON_MEMORY_LIMIT, text_of(END_REASON_MEMORY_LIMIT));
+    } else if (run->ends_ms != 0 && now_us / 1000 >= run->ends_ms) {
+        end(run, END_REASON_DEADLINE, text_of(END_REASON_DEADLINE));
+    } else if (now_us - run->started_us > run->params.limits.max_time_ms * 1000) {
+        char text[128];
+        snprintf(text, sizeof text, "Maximum execution time exceeded: %.2fs > %llds",
+                 (double)(now_us - run->started_us) / 1e6,
+                 (long long)(run->params.limits.max_time_ms / 1000));
+        end(run, END_REASON_TIME_LIMIT, str_c(text));
+    }
+    return run->has_ended;
+}
+
+/* False: there was nothing to do. */
+static bool advance_once(struct run *run)
+{
+    struct node_exec *x = run->noted_first;
+    if (x != NULL) {
+        run->noted_first = x->next_noted;
+        x->is_noted = false;
+        look_at(run, x);
+        return true;
+    }
+    uint32_t node = frame_pop(&run->frame);
+    if (node == FRAME_NO_NODE)
+        return false;
+    start_node(run, node);
+    return true;
+}
+
+/* Nodes whose time to be tried again has come. */
+static void wake_resting(struct run *run)
+{
+    int64_t now_ms = run_now_us(run) / 1000;
+    struct node_exec *x;
+    DL_FOREACH (run->execs, x) {
+        if (x->state == EXEC_RESTING && x->due_ms <= now_ms)
+            run_note(run, x);
+    }
+}
+
+static void start_node(struct run *run, uint32_t node)
+{
+    struct node_exec *x = exec_new(run, &run->graph->nodes[node], run->frame.nodes[node].predecessor);
+    if (x == NULL) {
+        run->has_no_memory = true;
+        return;
+    }
+    x->index = ++run->starts;
+    emit_node_started(x);
+    exec_start(x);
+}
+
+static void look_at(struct run *run, struct node_exec *x)
+{
+    if (x->state == EXEC_RESTING) {
+        exec_start(x);
+        return;
+    }
+    if (x->state == EXEC_RUNNING)
+        exec_deliver(x);
+    if (x->state != EXEC_REPORTED || run->account.is_full || run->has_no_memory)
+        return; /* without memory a report is not to be trusted; the run ends next */
+    run->tokens += x->result.total_tokens;
+    if (x->has_failed)
+        node_failed(run, x);
+    else
+        node_succeeded(run, x);
+    check_limits(run);
+}
+
+static void node_succeeded(struct run *run, struct node_exec *x)
+{
+    const struct node *node = x->node;
+    bool chooses = node->type->kind == NODE_BRANCH;
+    struct str handle = chooses ? x->result.handle : STR("source");
+    if (chooses && handle.len == 0) {
+        x->error = STR("The node has chosen no branch");
+        node_failed(run, x);
+        return;
+    }
+    frame_set_outputs(&run->frame, node, x->result.outputs);
+    if (node->kind == NODE_ROOT)
+        variables_set_flat(run);
+    if (node->type->kind == NODE_RESPONSE)
+        merge_outputs(run, x->result.outputs);
+    keep_reasoning(run, x);
+    if (node->kind == NODE_BRANCH)
+        frame_take_handle(&run->frame, node->index, handle);
+    else
+        frame_take_all(&run->frame, node->index);
+    response_node_ended(&run->responses, node->index);
+    emit_node_finished(x, NODE_STATUS_SUCCEEDED, STR(""));
+    exec_release(x);
+}
+
+static void node_failed(struct run *run, struct node_exec *x)
+{
+    const struct node *node = x->node;
+    run->exceptions++;
+    response_forget(&run->responses, node);
+    bool may_retry =
+        node->retry_enabled && node->type != NULL && node->type->has_retry && node->unsupported == NULL;
+    if (may_retry && x->retries < node->max_retries) {
+        node_retries(run, x);
+    } else if (node->error_strategy != ERROR_STRATEGY_NONE) {
+        node_excepted(run, x);
+    } else {
+        struct str error = arena_copy(&run->arena, x->error);
+        emit_node_finished(x, NODE_STATUS_FAILED, x->error);
+        exec_release(x);
+        end(run, END_REASON_NODE_FAILED, error.ptr != NULL ? error : STR("A node failed"));
+    }
+}
+
+static void node_retries(struct run *run, struct node_exec *x)
+{
+    x->retries++;
+    emit_node_retry(x);
+    exec_end_attempt(x);
+    x->state = EXEC_RESTING;
+    x->due_ms = run_now_us(run) / 1000 + x->node->retry_interval_ms;
+    if (x->node->retry_interval_ms <= 0)
+        run_note(run, x);
+}
+
+/* The failure is handled: by the branch for failures, or by values to go on with. */
+static void node_excepted(struct run *run, struct node_exec *x)
+{
+    const struct node *node = x->node;
+    struct value *outputs = exception_outputs(run, x);
+    if (outputs == NULL) {
+        run->has_no_memory = true;
+        return;
+    }
+    value_unref(x->result.outputs);
+    x->result.outputs = outputs;
+    frame_set_outputs(&run->frame, node, outputs);
+    if (node->error_strategy == ERROR_STRATEGY_FAIL_BRANCH)
+        frame_take_handle(&run->frame, node->index, STR("fail-branch"));
+    else
+        frame_take_all(&run->frame, node->index);
+    response_node_ended(&run->responses, node->index);
+    emit_node_finished(x, NODE_STATUS_EXCEPTION, x->error);
+    exec_release(x);
+}
+
+static struct value *exception_outputs(struct run *run, const struct node_exec *x)
+{
+    struct value_builder b;
+    struct value *defaults =
+        x->node->error_strategy == ERROR_STRATEGY_DEFAULT_VALUE ? x->node->default_outputs : NULL;
+    value_object_begin(&b, &run->account);
+    for (size_t i = 0; defaults != NULL && i < value_count(defaults); i++)
+        value_object_put(&b, value_key(defaults, i), value_ref(value_member(defaults, i)));
+    value_object_put(&b, STR("error_message"), value_string(&run->account, x->error));
+    value_object_put(&b, STR("error_type"), value_string(&run->account, str_c(x->result.error_type)));
+    return value_object_end(&b);
+}
+
+/* Looked at after every end of a node (dify-dsl.md 3.7). */
+static void check_limits(struct run *run)
+{
+    if (run->has_ended || run->starts <= run->params.limits.max_steps)
+        return;
+    char text[96];
+    snprintf(text, sizeof text, "Maximum execution steps exceeded: %d > %d", (int)run->starts,
+             (int)run->params.limits.max_steps);
+    end(run, END_REASON_STEP_LIMIT, str_c(text));
+}
+
+/* Later members win; `answer` goes behind what is there (dify-dsl.md 3.8). */
+static void merge_outputs(struct run *run, const struct value *outputs)
+{
+    struct value_builder b;
+    value_object_begin(&b, &run->account);
+    for (size_t i = 0; run->outputs != NULL && i < value_count(run->outputs); i++)
+        value_object_put(&b, value_key(run->outputs, i), value_ref(value_member(run->outputs, i)));
+    for (size_t i = 0; outputs != NULL && i < value_count(outputs); i++) {
+        struct str key = value_key(outputs, i);
+        struct value *v = value_member(outputs, i);
+        struct value *before = run->outputs == NULL ? NULL : value_get(run->outputs, key);
+        if (before != NULL && str_eq_c(key, "answer") && value_type(before) == VALUE_STRING &&
+            value_type(v) == VALUE_STRING) {
+            struct buf text;
+            buf_init(&text, run->params.limits.max_bytes);
+            buf_put(&text, value_text(before));
+            buf_put(&text, value_text(v));
+            value_object_put(&b, key, value_string_take(&run->account, &text));
+        } else {
+            value_object_put(&b, key, value_ref(v));
+        }
+    }
+    struct value *merged = value_object_end(&b);
+    if (merged == NULL) {
+        run->has_no_memory = true;
+        return;
+    }
+    value_unref(run->outputs);
+    run->outputs = merged;
+}
+
+static void keep_reasoning(struct run *run, const struct node_exec *x)
+{
+    struct value *text =
+        x->result.outputs == NULL ? NULL : value_get_c(x->result.outputs, "reasoning_content");
+    if (text == NULL || value_type(text) != VALUE_STRING || value_text(text).len == 0)
+        return;
+    struct run_reasoning *r = arena_alloc(&run->arena, sizeof *r);
+    if (r == NULL) {
+        run->has_no_memory = true;
+        return;
+    }
+    *r = (struct run_reasoning){run->reasoning, x->node, value_ref(text)};
+    run->reasoning = r;
+}
+
+/* --- its end --- */
+
+/* Nodes that still run are ended first; text lives at least until this returns. */
+static void end(struct run *run, enum end_reason reason, struct str text)
+{
+    assert(!run->has_ended);
+    struct node_exec *x, *next;
+    DL_FOREACH_SAFE (run->execs, x, next) {
+        exec_cancel(x);
+        emit_node_finished(x, NODE_STATUS_STOPPED, text);
+        exec_release(x);
+    }
+    run->noted_first = NULL;
+    emit_end(run, status_of(run, reason), reason, text);
+    run->has_ended = true;
+}
+
+static enum run_status status_of(const struct run *run, enum end_reason reason)
+{
+    switch (reason) {
+    case END_REASON_COMPLETED:
+        return run->exceptions > 0 ? RUN_STATUS_PARTIAL_SUCCEEDED : RUN_STATUS_SUCCEEDED;
+    case END_REASON_NODE_FAILED:
+    case END_REASON_EXECUTOR_LOST:
+    case END_REASON_STORE_UNAVAILABLE:
+    case END_REASON_MEMORY_LIMIT:
+        return RUN_STATUS_FAILED;
+    case END_REASON_NONE:
+    case END_REASON_STOPPED_BY_USER:
+    case END_REASON_DEADLINE:
+    case END_REASON_TIME_LIMIT:
+    case END_REASON_STEP_LIMIT:
+    case END_REASON_CALLER_GONE:
+    case END_REASON_SHUTTING_DOWN:
+        break;
+    }
+    return RUN_STATUS_STOPPED;
+}
+
+static struct str text_of(enum end_reason reason)
+{
+    switch (reason) {
+    case END_REASON_STOPPED_BY_USER:
+        return STR("User requested stop");
+    case END_REASON_DEADLINE:
+        return STR("The deadline of the call was about to pass");
+    case END_REASON_CALLER_GONE:
+        return STR("Client response stream closed before app execution completed");
+    case END_REASON_EXECUTOR_LOST:
+        return STR("The executor of the run is lost");
+    case END_REASON_SHUTTING_DOWN:
+        return STR("The executor is shutting down");
+    case END_REASON_STORE_UNAVAILABLE:
+        return STR("The records of the run cannot be kept");
+    case END_REASON_MEMORY_LIMIT:
+        return STR("The run takes more memory than a run may have");
+    case END_REASON_NONE:
+    case END_REASON_COMPLETED:
+    case END_REASON_NODE_FAILED:
+    case END_REASON_TIME_LIMIT:
+    case END_REASON_STEP_LIMIT:
+        break;
+    }
+    return STR("");
+}
+
+/* The earliest of: a node to be tried again, the deadline, the longest time. */
+static void ask_for_timer(struct run *run)
+{
+    int64_t at_ms = run->started_us / 1000 + run->params.limits.max_time_ms + 1;
+    struct node_exec *x;
+    if (run->ends_ms != 0 && run->ends_ms < at_ms)
+        at_ms = run->ends_ms;
+    DL_FOREACH (run->execs, x) {
+        if (x->state == EXEC_RESTING && !x->is_noted && x->due_ms < at_ms)
+            at_ms = x->due_ms;
+    }
+    if (at_ms == run->timer_ms)
+        return;
+    run->timer_ms = at_ms;
+    run->host->timer_start(run->host_arg, run, at_ms);
+}
+
+static void cancel_all(struct run *run)
+{
+    struct node_exec *x, *next;
+    DL_FOREACH_SAFE (run->execs, x, next) {
+        exec_cancel(x);
+        exec_release(x);
+    }
+}

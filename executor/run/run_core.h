@@ -1,0 +1,139 @@
+/*
+ * run_core: what a run is made of. Private to executor/run.
+ *
+ *   run.c      its life: made, advanced, ended
+ *   exec.c     one execution of a node; the functions a node calls
+ *   emit.c     its events
+ *   frame.c    which nodes are ready        response.c  which texts go out
+ *   inputs.c   what a caller may hand in    variables.c what a run knows before its first node
+ */
+#pragma once
+#include "executor/run/frame.h"
+#include "executor/run/response.h"
+#include "executor/run/run.h"
+#include "shared/base/uuid.h"
+
+enum exec_state {
+    EXEC_RUNNING,  /* its type's start() has been called */
+    EXEC_RESTING,  /* failed; tried again at due_ms */
+    EXEC_REPORTED, /* has said how it ended; not yet dealt with */
+    EXEC_ENDED     /* dealt with */
+};
+
+/* A model call of a node, with what its host has noted since the node was last told. */
+struct exec_model {
+    struct model_call *call; /* NULL: none in flight */
+    struct model_callbacks callbacks;
+    void *arg;
+    struct buf text;
+    bool is_done, has_failed;
+    struct model_reply reply;
+    const char *error_type;
+    struct str message; /* of a failure, in the scratch arena */
+};
+
+struct node_exec {
+    struct run *run;
+    const struct node *node;
+    struct node_exec *prev, *next; /* living ones of the run, in the order of their starts */
+    struct node_exec *next_noted;
+    bool is_noted;
+    enum exec_state state;
+    char id[UUID_TEXT_LEN + 1];
+    int32_t index;
+    uint32_t predecessor; /* node index or FRAME_NO_NODE */
+    int64_t started_us, attempt_us;
+    int32_t retries;
+    int64_t due_ms;
+    struct arena scratch; /* of this attempt */
+    void *node_state;
+    size_t charged; /* bytes counted by node_exec_charge() */
+    struct exec_model model;
+    /* EXEC_REPORTED */
+    bool has_failed;
+    struct node_result result;
+    struct str error;
+};
+
+/* A reasoning text for message_end. */
+struct run_reasoning {
+    struct run_reasoning *next;
+    const struct node *node;
+    struct value *text;
+};
+
+struct run_variable { /* sys.<name> */
+    const char *name;
+    struct value *value;
+};
+enum { RUN_SYSTEM_VARIABLES_MAX = 10 };
+
+struct run {
+    const struct run_host *host;
+    void *host_arg;
+    struct graph *graph;
+    struct run_params params; /* texts in the arena; inputs, files and environment not kept here */
+    struct arena arena;
+    struct value_account account;
+    struct value *inputs;      /* checked */
+    struct value *environment; /* replaces values of the export; NULL: none */
+    struct run_variable system[RUN_SYSTEM_VARIABLES_MAX];
+    size_t system_count;
+    struct frame frame;
+    struct response_set responses;
+
+    struct node_exec *execs; /* living */
+    struct node_exec *spare; /* ended, to be used again; linked by next */
+    struct node_exec *noted_first, *noted_last;
+
+    bool has_begun, has_ended, is_paused, is_woken;
+    bool has_no_memory; /* outside the account: arena, buffers */
+    enum end_reason stop_reason;
+    struct str stop_text;
+
+    int64_t started_us, ends_ms /* 0: no deadline */, timer_ms /* 0: not asked for */;
+    uint64_t sequence, text_offset;
+    int32_t starts, steps, exceptions;
+    int64_t tokens;
+    struct usage usage;
+    struct value *outputs; /* of response nodes so far; NULL: none */
+    struct run_reasoning *reasoning;
+};
+
+/* --- run.c --- */
+void run_wake(struct run *run);
+int64_t run_now_us(const struct run *run);
+int64_t run_wall_ms(const struct run *run, int64_t at_us); /* Unix time of a monotonic one */
+void run_note(struct run *run, struct node_exec *x);       /* the run has to look at it */
+bool run_charge(struct run *run, size_t bytes);
+void run_uncharge(struct run *run, size_t bytes);
+
+/* --- variables.c --- */
+/* Inputs, sys, env and conversation variables into the frame. False: no memory. */
+MUST_CHECK bool variables_init(struct run *run, const struct run_params *params, struct value *take_files);
+void variables_fini(struct run *run);
+/* The flat names conversation.x among the outputs of the root node (dify-dsl.md 4.1; sys.x and env.x are resolved by the
+   graph). */
+void variables_set_flat(struct run *run);
+/* Inputs and flat sys keys as workflow_started shows them; NULL: no memory. The caller owns it. */
+struct value *variables_shown(struct run *run);
+
+/* --- exec.c --- */
+/* An execution of a node, not started; NULL: no memory. */
+struct node_exec *exec_new(struct run *run, const struct node *node, uint32_t predecessor);
+void exec_start(struct node_exec *x); /* an attempt */
+/* Passes on what the model has noted; the node may report its end. */
+void exec_deliver(struct node_exec *x);
+void exec_end_attempt(struct node_exec *x); /* gives up what the attempt held; harmless twice */
+void exec_cancel(struct node_exec *x);      /* ends its outside work as well */
+void exec_release(struct node_exec *x);     /* no living one any more; its memory is used again */
+
+/* --- emit.c --- */
+void emit_started(struct run *run);
+void emit_node_started(struct node_exec *x);
+void emit_node_finished(struct node_exec *x, enum node_status status, struct str error);
+void emit_node_retry(struct node_exec *x);
+void emit_text(struct run *run, const struct response_text *text);
+void emit_reasoning(struct node_exec *x, struct str text, bool is_final);
+/* workflow_finished and what comes with it, in the order that fits status and mode. */
+void emit_end(struct run *run, enum run_status status, enum end_reason reason, struct str error);

@@ -1,0 +1,118 @@
+/*
+ * variables: what a run knows before its first node (dify-dsl.md 2.1, 2.4, 2.6).
+ */
+#include "executor/run/inputs.h"
+#include "executor/run/run_core.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool make_system(struct run *run, const struct run_params *params, struct value *take_files);
+static bool put_system(struct run *run, const char *name, struct value *take_value);
+static void set_environment(struct run *run);
+static struct value *find_conversation(const struct run *run, struct str name);
+
+bool variables_init(struct run *run, const struct run_params *params, struct value *take_files)
+{
+    const struct graph *g = run->graph;
+    if (!make_system(run, params, take_files))
+        return false;
+    for (size_t i = 0; i < run->system_count; i++)
+        frame_set(&run->frame, graph_slot(g, STR("sys"), str_c(run->system[i].name)), run->system[i].value);
+    run->environment = value_ref(params->environment);
+    set_environment(run);
+    for (uint32_t i = 0; g->mode == APP_MODE_CHATFLOW && i < g->conversation_count; i++)
+        frame_set(&run->frame, g->conversation[i].slot, g->conversation[i].value);
+    frame_set_outputs(&run->frame, &g->nodes[g->root], run->inputs);
+    return true;
+}
+
+void variables_fini(struct run *run)
+{
+    for (size_t i = 0; i < run->system_count; i++)
+        value_unref(run->system[i].value);
+    run->system_count = 0;
+    value_unref(run->environment);
+    run->environment = NULL;
+}
+
+/* In the order in which workflow_started shows them. */
+static bool make_system(struct run *run, const struct run_params *params, struct value *take_files)
+{
+    struct value_account *a = &run->account;
+    bool is_chat = run->graph->mode == APP_MODE_CHATFLOW;
+    bool ok = true;
+    if (is_chat)
+        ok &= put_system(run, "query", inputs_text(a, params->query));
+    ok &= put_system(run, "files", take_files);
+    ok &= put_system(run, "user_id", value_string(a, params->user));
+    ok &= put_system(run, "app_id", value_string(a, params->app_id));
+    ok &= put_system(run, "workflow_id", value_string(a, params->workflow_id));
+    ok &= put_system(run, "workflow_run_id", value_string(a, params->run_id));
+    if (is_chat) {
+        ok &= put_system(run, "conversation_id", value_string(a, params->conversation_id));
+        ok &= put_system(run, "dialogue_count", value_int(a, params->dialogue_count));
+    } else {
+        ok &= put_system(run, "timestamp", value_int(a, params->wall_ms / 1000));
+    }
+    return ok;
+}
+
+static bool put_system(struct run *run, const char *name, struct value *take_value)
+{
+    if (take_value == NULL)
+        return false;
+    run->system[run->system_count++] = (struct run_variable){name, take_value};
+    return true;
+}
+
+static void set_environment(struct run *run)
+{
+    const struct graph *g = run->graph;
+    const struct value *replaced = run->environment;
+    for (uint32_t i = 0; i < g->environment_count; i++)
+        frame_set(&run->frame, g->environment[i].slot, g->environment[i].value);
+    for (size_t i = 0; replaced != NULL && i < value_count(replaced); i++)
+        frame_set(&run->frame, graph_slot(g, STR("env"), value_key(replaced, i)), value_member(replaced, i));
+}
+
+void variables_set_flat(struct run *run)
+{
+    const struct graph *g = run->graph;
+    const struct node *root = &g->nodes[g->root];
+    for (uint32_t i = 0; g->mode == APP_MODE_CHATFLOW && i < root->slot_count; i++) {
+        struct str name = root->slots[i].name;
+        if (!str_starts(name, STR("conversation.")))
+            continue;
+        struct value *v = find_conversation(run, str_sub(name, sizeof "conversation." - 1, name.len));
+        if (v != NULL)
+            frame_set(&run->frame, root->slots[i].slot, v);
+    }
+}
+
+/* What the frame holds, when something reads it there too; else what the export says. */
+static struct value *find_conversation(const struct run *run, struct str name)
+{
+    const struct graph *g = run->graph;
+    for (uint32_t i = 0; i < g->conversation_count; i++) {
+        const struct variable_definition *d = &g->conversation[i];
+        if (str_eq(d->name, name))
+            return d->slot != SLOT_NONE ? run->frame.slots[d->slot] : d->value;
+    }
+    return NULL;
+}
+
+struct value *variables_shown(struct run *run)
+{
+    struct value_builder b;
+    value_object_begin(&b, &run->account);
+    for (size_t i = 0; i < value_count(run->inputs); i++)
+        value_object_put(&b, value_key(run->inputs, i), value_ref(value_member(run->inputs, i)));
+    for (size_t i = 0; i < run->system_count; i++) {
+        char key[32];
+        if (strcmp(run->system[i].name, "conversation_id") == 0)
+            continue;
+        snprintf(key, sizeof key, "sys.%s", run->system[i].name);
+        value_object_put(&b, str_c(key), value_ref(run->system[i].value));
+    }
+    return value_object_end(&b);
+}
