@@ -5,7 +5,9 @@
 #include <string.h>
 
 static enum status_code add_key(struct keyring *ring, struct str piece, struct status *err);
-static bool decode_key(struct str text, uint8_t key[AES_KEY_BYTES]);
+static enum status_code decode_key(struct str text, size_t number, struct keyring_key *key,
+                                   struct status *err);
+static enum status_code derive_id(struct keyring_key *key, struct status *err);
 static bool is_key_id(struct str id);
 static const struct keyring_key *find_key(const struct keyring *ring, struct str id);
 
@@ -77,40 +79,49 @@ static enum status_code add_key(struct keyring *ring, struct str piece, struct s
             return status_field(err, "master_key", "key %zu: its id must be 1 to %d of A-Z a-z 0-9 - _ .",
                                 number, KEYRING_ID_BYTES_MAX);
     }
-    if (!decode_key(text, key->key))
-        return status_field(err, "master_key", "key %zu must be %d bytes as base64", number, AES_KEY_BYTES);
-    if (colon == SIZE_MAX) {
-        uint8_t digest[SHA256_BYTES];
-        struct buf hex;
-        sha256((struct str){(const char *)key->key, sizeof key->key}, digest);
-        buf_init(&hex, 8);
-        hex_put(&hex, digest, 4);
-        if (hex.failed) {
-            buf_fini(&hex);
-            return status_set(err, STATUS_RESOURCE_EXHAUSTED, "master_key: no memory");
-        }
-        memcpy(key->id, hex.ptr, hex.len);
-        buf_fini(&hex);
-    } else {
+    enum status_code rc = decode_key(text, number, key, err);
+    if (rc == STATUS_OK && id.len == 0)
+        rc = derive_id(key, err);
+    if (rc != STATUS_OK)
+        return rc;
+    if (id.len > 0)
         memcpy(key->id, id.ptr, id.len);
-    }
     if (find_key(ring, str_c(key->id)) != NULL)
         return status_field(err, "master_key", "key %zu has the id of one before it", number);
     ring->count++;
     return STATUS_OK;
 }
 
-static bool decode_key(struct str text, uint8_t key[AES_KEY_BYTES])
+static enum status_code decode_key(struct str text, size_t number, struct keyring_key *key,
+                                   struct status *err)
 {
     struct buf raw;
     buf_init(&raw, AES_KEY_BYTES + 2); /* base64 comes in groups of three */
+    if (!buf_reserve(&raw, raw.max))
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "master_key: no memory");
     bool is_key = base64_get(&raw, text) && raw.len == AES_KEY_BYTES;
     if (is_key)
-        memcpy(key, raw.ptr, AES_KEY_BYTES);
-    if (raw.ptr != NULL)
-        secret_wipe(raw.ptr, raw.cap);
+        memcpy(key->key, raw.ptr, AES_KEY_BYTES);
+    secret_wipe(raw.ptr, raw.cap);
     buf_fini(&raw);
-    return is_key;
+    return is_key
+               ? STATUS_OK
+               : status_field(err, "master_key", "key %zu must be %d bytes as base64", number, AES_KEY_BYTES);
+}
+
+/* The first four bytes of its SHA-256 as hex. */
+static enum status_code derive_id(struct keyring_key *key, struct status *err)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct buf hex;
+    sha256((struct str){(const char *)key->key, sizeof key->key}, digest);
+    buf_init(&hex, 8);
+    hex_put(&hex, digest, 4);
+    bool is_whole = !hex.failed;
+    if (is_whole)
+        memcpy(key->id, hex.ptr, hex.len);
+    buf_fini(&hex);
+    return is_whole ? STATUS_OK : status_set(err, STATUS_RESOURCE_EXHAUSTED, "master_key: no memory");
 }
 
 static bool is_key_id(struct str id)

@@ -49,6 +49,10 @@ static bool decode(struct call *call, struct str token, struct str *ret)
 {
     struct buf raw;
     buf_init(&raw, TOKEN_BYTES_MAX + 2); /* base64 comes in groups of three */
+    if (!buf_reserve(&raw, raw.max)) {
+        call->is_short = true;
+        return false;
+    }
     bool is_base64 = base64_get(&raw, token);
     if (is_base64) {
         *ret = buf_str(&raw);
