@@ -514,11 +514,16 @@ enum status_code change_environment(struct fixture *f, const struct store_enviro
 
 enum status_code create_key(struct fixture *f, struct str app_id, const char *key, struct store_key *ret)
 {
-    struct waiting w;
-    begin(&w, f, ret);
     struct store_key_create r = {.app_id = app_id, .name = STR("a key"), .prefix = str_sub(str_c(key), 0, 3)};
     sha256(str_c(key), r.hash);
-    return end(&w, store_key_create(f->store, &r, got_key, &w, &f->err));
+    return create_key_as(f, &r, ret);
+}
+
+enum status_code create_key_as(struct fixture *f, const struct store_key_create *r, struct store_key *ret)
+{
+    struct waiting w;
+    begin(&w, f, ret);
+    return end(&w, store_key_create(f->store, r, got_key, &w, &f->err));
 }
 
 enum status_code list_keys(struct fixture *f, struct str app_id, int32_t page_size, struct str page_token,

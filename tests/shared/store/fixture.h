@@ -57,7 +57,9 @@ enum status_code load_version(struct fixture *f, const struct store_version_load
                               struct store_runnable *ret);
 enum status_code change_environment(struct fixture *f, const struct store_environment_change *r,
                                     struct store_environment *ret);
+/* With the hash of `key`, its first three bytes as prefix. */
 enum status_code create_key(struct fixture *f, struct str app_id, const char *key, struct store_key *ret);
+enum status_code create_key_as(struct fixture *f, const struct store_key_create *r, struct store_key *ret);
 enum status_code list_keys(struct fixture *f, struct str app_id, int32_t page_size, struct str page_token,
                            struct store_key_page *ret);
 enum status_code delete_key(struct fixture *f, struct str key_id);
