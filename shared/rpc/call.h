@@ -23,15 +23,19 @@ enum rpc_kind {
     RPC_BIDI           /* rpc_call_receive() asks for each request */
 };
 
+enum rpc_drain { RPC_GO_ON, RPC_CANCEL_ON_DRAIN };
+
 /*
  * path         "/package.Service/Method"; static, as the whole table
  * request      messages are checked against it (wire_check.h) before the handler sees them; INVALID_ARGUMENT goes back by itself
  * state_bytes  of rpc_call_state(), zeroed
  * slots        calls taken in at once per queue; 0: RPC_SLOTS_DEFAULT
+ * drain        RPC_CANCEL_ON_DRAIN: cancelled as soon as the server drains; for streams that would last for ever
  * start        a new call with its request; required
  * sent         the message of rpc_call_send() has been taken by flow control; !ok: the peer is gone, send no more. Not called
  *              once the owner has ended the call. Required with rpc_call_send().
- * received     RPC_BIDI: answer to rpc_call_receive(); borrowed for the call; message NULL: the peer sends no more, or is gone
+ * received     RPC_BIDI: answer to rpc_call_receive(); borrowed for the call; NULL: the peer sends no more, or is gone. A message
+ *              that fails its check ends the call in the owner's place: while it waits for one, the owner is the queue's thread
  * cancelled    the caller cancelled, its deadline passed, or its connection was lost; at most once, and not after the owner
  *              has ended the call, unless the two cross on two threads. The owner still has to end the call. May be NULL.
  * ended        last; to release what the state holds. Called once for every start. May be NULL.
@@ -42,6 +46,7 @@ struct rpc_method {
     const ProtobufCMessageDescriptor *request;
     size_t state_bytes;
     unsigned slots;
+    enum rpc_drain drain;
     void (*start)(struct rpc_call *call);
     void (*sent)(struct rpc_call *call, bool ok);
     void (*received)(struct rpc_call *call, const struct str *message);

@@ -1,7 +1,8 @@
 /*
  * client: channels, and the calls made over them.
- * Threads  a channel is any thread's. Callbacks of a call come on the thread of its queue, in order, and must not block. A
- *          call is started on that thread, or by one that can bear callbacks before the start has returned.
+ * Threads  a channel is any thread's. Callbacks of a call come on the thread of its queue, in order, and must not block;
+ *          rpc_client_next() and rpc_client_cancel() belong there too. A call is started on that thread, or by one that can
+ *          bear callbacks before the start has returned.
  * Memory   a call frees itself after done() or ended() has returned; the pointer is good until then.
  */
 #pragma once

@@ -8,12 +8,15 @@
 /* services. Of one process, "" included. */
 #define RPC_HEALTH_SERVICES_MAX 32
 
+/* streams. Watchers per queue; one more is refused. A channel that looks after health holds one per connection. */
+#define RPC_HEALTH_WATCHERS_MAX 4096
+
 struct rpc_health;
 
 /* Knows "" only, not serving. RESOURCE_EXHAUSTED: no memory. */
 MUST_CHECK enum status_code rpc_health_new(struct rpc_queues *queues, struct rpc_health **ret_health,
                                            struct status *err);
-/* Once the servers are stopped, before rpc_queues_free(). Waits for what it has posted. NULL is allowed. */
+/* After rpc_queues_free(), which hands over what was posted last. NULL is allowed. */
 void rpc_health_free(struct rpc_health *health);
 /* Adds the health service to a server before its start. Errors as rpc_server_add(). */
 MUST_CHECK enum status_code rpc_health_add(struct rpc_health *health, struct rpc_server *server,

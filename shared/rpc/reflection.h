@@ -6,6 +6,9 @@
 #pragma once
 #include "shared/rpc/server.h"
 
+/* streams. At a time; tools hold one for some seconds. */
+#define RPC_REFLECTION_STREAMS_MAX 64
+
 struct rpc_reflection;
 
 /* Indexes the descriptors. RESOURCE_EXHAUSTED: no memory. INTERNAL: the embedded set is broken. */

@@ -15,7 +15,7 @@ struct rpc_server;
  * streams_max         calls at a time of one connection; 0: RPC_STREAMS_DEFAULT
  * connection_age_ms   when a connection is told to go, so that clients look for new servers; 0: never (grpc-c-core.md 5)
  * connection_grace_ms how long its calls may go on after that; 0: without end
- * credentials         borrowed; NULL: no TLS
+ * credentials         borrowed until the start; NULL: no TLS
  */
 struct rpc_server_options {
     const char *address;
@@ -56,10 +56,12 @@ int rpc_server_port(const struct rpc_server *server);
 /* Names of its services ("package.Service"), sorted, each once. For reflection. */
 size_t rpc_server_service_count(const struct rpc_server *server);
 const char *rpc_server_service_name(const struct rpc_server *server, size_t index);
+/* The server that took the call in. */
+struct rpc_server *rpc_call_server(const struct rpc_call *call);
 /* Calls started and not ended; any thread. */
-size_t rpc_server_live_calls(const struct rpc_server *server);
+size_t rpc_server_live_calls(struct rpc_server *server);
 /* Calls started so far; any thread. */
-uint64_t rpc_server_total_calls(const struct rpc_server *server);
+uint64_t rpc_server_total_calls(struct rpc_server *server);
 
 /* Stops listening and taking calls; live ones go on. Health watchers and reflection streams are ended. Does not wait. */
 void rpc_server_drain(struct rpc_server *server);

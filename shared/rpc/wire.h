@@ -19,6 +19,9 @@ enum wire_read { WIRE_FIELD, WIRE_END, WIRE_BROKEN };
 /* Cuts the next field off *rest. WIRE_BROKEN: truncated, a group, or no field number; *rest is where it was. */
 enum wire_read wire_next(struct str *rest, struct wire_field *ret);
 
+/* The same for one varint of a packed field. False: truncated, or longer than ten bytes. */
+bool wire_next_varint(struct str *rest, uint64_t *ret);
+
 /* Writers: a zero value is written too; leave it out at the call where proto3 does. */
 void wire_put_varint(struct buf *b, uint64_t value);
 void wire_put_tag(struct buf *b, uint32_t number, enum wire_type type);
