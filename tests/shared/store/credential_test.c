@@ -302,6 +302,22 @@ static void credentials_are_listed_by_provider_and_name(void **state)
     assert_str("", page.next_page_token);
 }
 
+static void there_is_room_for_a_bounded_number_only(void **state)
+{
+    struct fixture *f = *state;
+    fixture_script(
+        f, "insert into credentials (id, provider, protocol, name, base_url, models, weight, created_at_ms, "
+           "updated_at_ms) with recursive n (i) as (select 1 union all select i + 1 from n where i < 1999) "
+           "select 'id ' || i, 'p', 'openai', 'name ' || i, 'u', '*', 1, 0, 0 from n");
+    struct store_credential credential;
+    struct store_credential_create last = example("last"), over = example("over");
+    assert_ok(create_credential(f, &last, &credential));
+    assert_code(STATUS_RESOURCE_EXHAUSTED, create_credential(f, &over, &credential));
+    struct store_credential_set set;
+    assert_ok(load_credentials(f, NULL, &set));
+    assert_int_equal(STORE_CREDENTIALS_MAX, set.count);
+}
+
 static void an_unknown_credential_is_not_found(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +347,7 @@ int main(void)
         TEST(a_provider_has_one_credential_of_a_name),
         TEST(values_that_cannot_be_are_refused_with_their_field),
         TEST(credentials_are_listed_by_provider_and_name),
+        TEST(there_is_room_for_a_bounded_number_only),
         TEST(an_unknown_credential_is_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

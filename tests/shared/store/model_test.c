@@ -87,6 +87,22 @@ static void a_removed_model_is_not_found(void **state)
     assert_int_equal(0, page.count);
 }
 
+static void there_is_room_for_a_bounded_number_only(void **state)
+{
+    struct fixture *f = *state;
+    fixture_script(
+        f,
+        "insert into models with recursive n (i) as (select 1 union all select i + 1 from n where i < 9999) "
+        "select 'default', 'p', 'm' || i, '', '', 0, '', '', '', '', 0 from n");
+    struct store_model model, last = example("p", "last"), over = example("p", "over");
+    assert_ok(set_model(f, &last, &model));
+    assert_code(STATUS_RESOURCE_EXHAUSTED, set_model(f, &over, &model));
+    assert_ok(set_model(f, &last, &model)); /* one that is there may still change */
+    struct store_model_page page;
+    assert_ok(load_models(f, &page));
+    assert_int_equal(STORE_MODELS_MAX, page.count);
+}
+
 static void values_that_cannot_be_are_refused_with_their_field(void **state)
 {
     struct fixture *f = *state;
@@ -108,6 +124,7 @@ int main(void)
         TEST(settings_take_the_place_of_what_was_there),
         TEST(models_are_listed_by_provider_and_name_and_loaded_whole),
         TEST(a_removed_model_is_not_found),
+        TEST(there_is_room_for_a_bounded_number_only),
         TEST(values_that_cannot_be_are_refused_with_their_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
