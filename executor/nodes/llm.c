@@ -1,0 +1,244 @@
+/*
+ * llm: asks a model and streams its answer as output "text" (dify-dsl.md 4.3). The compiled configuration is in
+ * llm_compile.c, what is sent in llm_prompt.c; here is the call and what becomes of its reply.
+ */
+#include "executor/nodes/llm.h"
+#include "executor/nodes/think.h"
+#include "executor/nodes/types.h"
+
+struct llm_state {
+    struct node_exec *x;
+    const struct llm_config *config;
+    struct llm_prompt prompt;
+    struct buf text; /* all the model has said */
+    size_t charged;
+    struct think_filter filter;
+    bool has_reasoned;
+};
+
+static void llm_state_fini(void *state);
+static void text_came(void *arg, struct str delta);
+static void reply_done(void *arg, const struct model_reply *reply);
+static void reply_failed(void *arg, const char *error_type, struct str message);
+static const char *error_type_of(const struct status *err);
+static void fail_for_memory(struct llm_state *s);
+static struct node_result take_record(struct llm_state *s);
+static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason);
+static struct value *make_usage(struct value_account *a, const struct usage *u);
+static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
+                                       struct value *take_reason);
+
+static void show_text(void *arg, struct str piece)
+{
+    node_chunk(((struct llm_state *)arg)->x, STR("text"), piece, false);
+}
+
+static void show_reasoning(void *arg, struct str piece)
+{
+    struct llm_state *s = arg;
+    s->has_reasoned = true;
+    node_reasoning_chunk(s->x, piece, false);
+}
+
+static void end_block(void *arg)
+{
+    (void)arg; /* one block or several: the same channel */
+}
+
+static const struct think_sink live_sink = {show_text, show_reasoning, end_block};
+
+static void llm_start(struct node_exec *x)
+{
+    static const struct model_callbacks callbacks = {text_came, reply_done, reply_failed};
+    const struct llm_config *config = node_exec_node(x)->config;
+    struct node_result nothing = {0};
+    struct status err = {0};
+    struct llm_state *s = node_exec_state(x, sizeof *s);
+    if (s == NULL) {
+        node_fail(x, &nothing, "no memory");
+        return;
+    }
+    s->x = x;
+    s->config = config;
+    buf_init(&s->text, node_exec_account(x)->max);
+    think_init(&s->filter, &live_sink, s);
+    if (!arena_defer(node_exec_arena(x), llm_state_fini, s)) {
+        fail_for_memory(s);
+        return;
+    }
+    if (!llm_prompt_make(config, x, &s->prompt, &err)) {
+        struct node_result result = take_record(s);
+        result.error_type = s->prompt.error_type;
+        node_fail(x, &result, "%s", err.message);
+        return;
+    }
+    struct model_request request = {.provider = config->provider,
+                                    .model = config->model,
+                                    .is_completion = config->is_completion,
+                                    .messages = s->prompt.messages,
+                                    .message_count = s->prompt.message_count,
+                                    .params = s->prompt.params};
+    if (node_model_start(x, &request, &callbacks, s, &err) == NULL) {
+        struct node_result result = take_record(s);
+        result.error_type = error_type_of(&err);
+        node_fail(x, &result, "%s", err.message);
+    }
+}
+
+static void llm_state_fini(void *state)
+{
+    struct llm_state *s = state;
+    value_unref(s->prompt.inputs);
+    value_unref(s->prompt.texts);
+    value_unref(s->prompt.params);
+    s->prompt = (struct llm_prompt){0};
+    buf_fini(&s->text);
+    think_fini(&s->filter);
+}
+
+/* --- while it streams --- */
+
+static void text_came(void *arg, struct str delta)
+{
+    struct llm_state *s = arg;
+    buf_put(&s->text, delta);
+    bool ok = !s->text.failed;
+    if (ok && s->text.cap > s->charged) {
+        ok = node_exec_charge(s->x, s->text.cap - s->charged);
+        s->charged = s->text.cap;
+    }
+    if (ok && s->config->separates_reasoning)
+        ok = think_put(&s->filter, delta);
+    else if (ok)
+        node_chunk(s->x, STR("text"), delta, false);
+    if (!ok)
+        fail_for_memory(s);
+}
+
+static void reply_done(void *arg, const struct model_reply *reply)
+{
+    struct llm_state *s = arg;
+    struct value_account *a = node_exec_account(s->x);
+    think_end(&s->filter);
+    if (s->has_reasoned)
+        node_reasoning_chunk(s->x, STR(""), true);
+    node_chunk(s->x, STR("text"), STR(""), true);
+    struct value *usage = make_usage(a, &reply->usage);
+    struct value *reason =
+        reply->finish_reason.len > 0 ? value_string(a, reply->finish_reason) : value_none();
+    struct node_result result = {
+        .process_data = make_process_data(s, value_ref(usage), value_ref(reason)),
+        .outputs = make_outputs(s, usage, reason),
+        .total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens,
+    };
+    result.inputs = s->prompt.inputs;
+    s->prompt.inputs = NULL;
+    node_succeed(s->x, &result);
+}
+
+static void reply_failed(void *arg, const char *error_type, struct str message)
+{
+    struct llm_state *s = arg;
+    struct node_result result = take_record(s);
+    result.error_type = error_type;
+    node_fail(s->x, &result, "%.*s", STR_ARG(message));
+}
+
+/* No model could be asked at all. */
+static const char *error_type_of(const struct status *err)
+{
+    if (err->code == STATUS_RESOURCE_EXHAUSTED)
+        return "InvokeRateLimitError";
+    if (err->code == STATUS_UNAVAILABLE)
+        return "InvokeServerUnavailableError";
+    return "InvokeAuthorizationError";
+}
+
+static void fail_for_memory(struct llm_state *s)
+{
+    struct node_result nothing = {0};
+    node_exec_account(s->x)->is_full = true;
+    node_fail(s->x, &nothing, "no memory");
+}
+
+/* --- records and outputs --- */
+
+/* What a failure leaves. */
+static struct node_result take_record(struct llm_state *s)
+{
+    struct node_result result = {.inputs = s->prompt.inputs,
+                                 .process_data = make_process_data(s, NULL, NULL)};
+    s->prompt.inputs = NULL;
+    return result;
+}
+
+/* usage and reason are left out when NULL. */
+static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
+                                       struct value *take_reason)
+{
+    struct value_account *a = node_exec_account(s->x);
+    struct value_builder b;
+    value_object_begin(&b, a);
+    value_object_put(&b, STR("model_mode"), value_string(a, s->config->mode));
+    if (s->prompt.texts != NULL)
+        value_object_put(&b, STR("prompts"), value_ref(s->prompt.texts));
+    if (take_usage != NULL)
+        value_object_put(&b, STR("usage"), take_usage);
+    if (take_reason != NULL)
+        value_object_put(&b, STR("finish_reason"), take_reason);
+    value_object_put(&b, STR("model_provider"), value_string(a, s->config->provider));
+    value_object_put(&b, STR("model_name"), value_string(a, s->config->model));
+    return value_object_end(&b);
+}
+
+static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason)
+{
+    struct value_account *a = node_exec_account(s->x);
+    bool separates = s->config->separates_reasoning;
+    struct buf text, reasoning;
+    buf_init(&text, a->max);
+    buf_init(&reasoning, a->max);
+    if (separates)
+        think_split(buf_str(&s->text), &text, &reasoning);
+    struct value_builder b;
+    value_object_begin(&b, a);
+    value_object_put(&b, STR("text"), value_string_take(a, separates ? &text : &s->text));
+    value_object_put(&b, STR("reasoning_content"), value_string_take(a, &reasoning));
+    value_object_put(&b, STR("usage"), take_usage);
+    value_object_put(&b, STR("finish_reason"), take_reason);
+    buf_fini(&text);
+    buf_fini(&reasoning);
+    return value_object_end(&b);
+}
+
+static struct value *seconds(struct value_account *a, int64_t ms)
+{
+    return ms < 0 ? value_none() : value_float(a, (double)ms / 1000);
+}
+
+/* Models have no prices yet. */
+static struct value *make_usage(struct value_account *a, const struct usage *u)
+{
+    static const struct str zero = {"0", 1};
+    int64_t generate_ms = u->first_token_ms < 0 ? -1 : u->latency_ms - u->first_token_ms;
+    struct value_builder b;
+    value_object_begin(&b, a);
+    value_object_put(&b, STR("prompt_tokens"), value_int(a, u->prompt_tokens));
+    value_object_put(&b, STR("prompt_unit_price"), value_string(a, zero));
+    value_object_put(&b, STR("prompt_price_unit"), value_string(a, zero));
+    value_object_put(&b, STR("prompt_price"), value_string(a, zero));
+    value_object_put(&b, STR("completion_tokens"), value_int(a, u->completion_tokens));
+    value_object_put(&b, STR("completion_unit_price"), value_string(a, zero));
+    value_object_put(&b, STR("completion_price_unit"), value_string(a, zero));
+    value_object_put(&b, STR("completion_price"), value_string(a, zero));
+    value_object_put(&b, STR("total_tokens"), value_int(a, u->prompt_tokens + u->completion_tokens));
+    value_object_put(&b, STR("total_price"), value_string(a, zero));
+    value_object_put(&b, STR("currency"), value_string(a, STR("USD")));
+    value_object_put(&b, STR("latency"), seconds(a, u->latency_ms));
+    value_object_put(&b, STR("time_to_first_token"), seconds(a, u->first_token_ms));
+    value_object_put(&b, STR("time_to_generate"), seconds(a, generate_ms));
+    return value_object_end(&b);
+}
+
+const struct node_type node_llm = {
+    .name = "llm", .kind = NODE_EXECUTABLE, .has_retry = true, .compile = llm_compile, .start = llm_start};

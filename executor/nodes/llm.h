@@ -1,0 +1,55 @@
+/*
+ * llm: what a compiled llm node knows. Private to llm*.c.
+ */
+#pragma once
+#include "executor/nodes/bindings.h"
+#include "executor/nodes/node.h"
+
+struct llm_text { /* of one message */
+    bool is_jinja;
+    struct template *parts; /* basic: the context stands between them; Jinja: one */
+    size_t count;
+};
+struct llm_message {
+    struct str role;
+    struct llm_text text;
+};
+struct llm_param {
+    struct str key;
+    struct value *value;
+    bool is_template; /* then value is not looked at */
+    struct template text;
+};
+struct llm_config {
+    struct str provider, model, mode;
+    bool is_completion;
+    struct llm_message *messages;
+    size_t message_count;
+    struct bindings names;      /* of Jinja texts */
+    struct value *fixed_params; /* all of them, when none has a template; NULL: none */
+    struct llm_param *params;
+    size_t param_count;
+    bool has_memory, has_role_prefix;
+    struct llm_text memory_query; /* count 0: sys.query */
+    bool has_context, has_vision, separates_reasoning;
+    struct selector context, vision, query, conversation_id;
+};
+
+/* --- llm_compile.c --- */
+void llm_compile(struct node_compile *nc, const struct value *data, struct node *node);
+
+/* --- llm_prompt.c --- */
+struct llm_prompt {
+    struct value *inputs;           /* for the record */
+    struct value *texts;            /* array of {role, text, files}: for the record; what messages point at */
+    struct model_message *messages; /* in the scratch arena */
+    size_t message_count;
+    struct value *params;   /* object, or NULL */
+    const char *error_type; /* of a failure */
+};
+/*
+ * Makes what is sent to the model. `ret` is zeroed before; its values belong to the caller in every case.
+ * False: err has the text and ret->error_type the name of the failure.
+ */
+bool llm_prompt_make(const struct llm_config *config, struct node_exec *x, struct llm_prompt *ret,
+                     struct status *err);

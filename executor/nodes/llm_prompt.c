@@ -1,0 +1,355 @@
+/*
+ * llm_prompt: from the configuration and the variables of a run to messages and parameters (dify-dsl.md 4.3, steps 1 to 8).
+ * There is no history yet: a conversation's earlier messages are not read.
+ */
+#include "executor/nodes/llm.h"
+#include "executor/value/parse.h"
+
+/* characters. Of a parameter made from a template. */
+enum { PARAM_CHARS_MAX = 1024 };
+
+struct prompt_build {
+    const struct llm_config *config;
+    struct node_exec *x;
+    struct value_account *account;
+    struct llm_prompt *out;
+    struct status *err;
+    struct value_builder inputs, texts;
+    struct str context;
+};
+
+static bool check_references(struct prompt_build *b);
+static bool check_text(struct prompt_build *b, const struct llm_text *text);
+static bool check_bindings(struct prompt_build *b);
+static bool check_vision(struct prompt_build *b);
+static bool make_context(struct prompt_build *b, struct buf *ret);
+static bool put_context_item(struct prompt_build *b, const struct value *item, struct buf *ret);
+static void put_identity(struct prompt_build *b);
+static bool make_messages(struct prompt_build *b);
+static struct value *render(struct prompt_build *b, const struct llm_text *text);
+static struct value *as_completion(struct prompt_build *b, struct value *take_text);
+static void put_replaced(struct buf *ret, struct str text, struct str token, struct str by);
+static bool put_message(struct prompt_build *b, struct str role, struct value *take_text);
+static bool make_params(struct prompt_build *b);
+static struct value *make_param(struct prompt_build *b, const struct llm_param *param);
+
+static bool fail(struct prompt_build *b, const char *error_type, enum status_code code)
+{
+    b->out->error_type = error_type;
+    b->err->code = code;
+    return false;
+}
+
+static bool fail_memory(struct prompt_build *b)
+{
+    status_set(b->err, STATUS_RESOURCE_EXHAUSTED, "prompt: no memory");
+    b->account->is_full = true;
+    return fail(b, "MemoryError", STATUS_RESOURCE_EXHAUSTED);
+}
+
+bool llm_prompt_make(const struct llm_config *config, struct node_exec *x, struct llm_prompt *ret,
+                     struct status *err)
+{
+    struct prompt_build b = {
+        .config = config, .x = x, .account = node_exec_account(x), .out = ret, .err = err};
+    struct buf context;
+    buf_init(&context, b.account->max);
+    value_object_begin(&b.inputs, b.account);
+    value_array_begin(&b.texts, b.account);
+    bool ok = check_references(&b) && check_bindings(&b) && check_vision(&b) && make_context(&b, &context);
+    if (ok) {
+        put_identity(&b);
+        ok = make_messages(&b) && make_params(&b);
+    }
+    ret->inputs = value_object_end(&b.inputs);
+    ret->texts = value_array_end(&b.texts);
+    buf_fini(&context);
+    if (ok && (ret->inputs == NULL || ret->texts == NULL))
+        ok = fail_memory(&b);
+    for (size_t i = 0; ok && i < ret->message_count; i++)
+        ret->messages[i].text = value_get_text(value_item(ret->texts, i), "text", STR(""));
+    return ok;
+}
+
+/* --- what the prompt refers to --- */
+
+/* Every reference has to exist. */
+static bool check_references(struct prompt_build *b)
+{
+    for (size_t i = 0; i < b->config->message_count; i++) {
+        if (!check_text(b, &b->config->messages[i].text))
+            return false;
+    }
+    return check_text(b, &b->config->memory_query);
+}
+
+static bool fail_not_found(struct prompt_build *b, struct str name)
+{
+    status_set(b->err, STATUS_NOT_FOUND, "Variable %.*s not found", STR_ARG(name));
+    return fail(b, "VariableNotFoundError", STATUS_NOT_FOUND);
+}
+
+static bool fail_files(struct prompt_build *b)
+{
+    status_set(b->err, STATUS_UNIMPLEMENTED, "Files cannot be sent to models");
+    return fail(b, "FileTypeNotSupportError", STATUS_UNIMPLEMENTED);
+}
+
+static bool has_files(const struct value *v)
+{
+    return value_type(v) == VALUE_FILE ||
+           (value_type(v) == VALUE_ARRAY && value_elem(v) == VALUE_ELEM_FILE && value_count(v) > 0);
+}
+
+static bool check_text(struct prompt_build *b, const struct llm_text *text)
+{
+    for (size_t p = 0; !text->is_jinja && p < text->count; p++) {
+        for (size_t i = 0; i < text->parts[p].count; i++) {
+            const struct template_piece *piece = &text->parts[p].pieces[i];
+            if (!piece->is_braced)
+                continue;
+            struct value *v = node_exec_get(b->x, &piece->selector);
+            struct buf key;
+            buf_init(&key, piece->text.len + 2);
+            buf_printf(&key, "#%.*s#", STR_ARG(piece->text));
+            bool ok = !key.failed || fail_memory(b);
+            if (ok && v == NULL)
+                ok = fail_not_found(b, buf_str(&key));
+            else if (ok && has_files(v))
+                ok = fail_files(b);
+            else if (ok)
+                value_object_put(&b->inputs, buf_str(&key),
+                                 value_type(v) == VALUE_NONE ? value_string(b->account, STR(""))
+                                                             : value_ref(v));
+            buf_fini(&key);
+            if (!ok)
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool check_bindings(struct prompt_build *b)
+{
+    const struct bindings *names = &b->config->names;
+    for (size_t i = 0; i < names->count; i++) {
+        struct value *v = node_exec_get(b->x, &names->list[i].selector);
+        if (v == NULL)
+            return fail_not_found(b, names->list[i].name);
+        value_object_put(&b->inputs, names->list[i].name, value_ref(v));
+    }
+    return true;
+}
+
+/* Nothing to see is fine; sending files is not served. */
+static bool check_vision(struct prompt_build *b)
+{
+    struct value *v = b->config->has_vision ? node_exec_get(b->x, &b->config->vision) : NULL;
+    if (v == NULL || value_type(v) == VALUE_NONE || (value_type(v) == VALUE_ARRAY && value_count(v) == 0))
+        return true;
+    if (has_files(v))
+        return fail_files(b);
+    status_set(b->err, STATUS_INVALID_ARGUMENT, "The vision variable is no file but of type %s",
+               value_type_name(v));
+    return fail(b, "InvalidVariableTypeError", STATUS_INVALID_ARGUMENT);
+}
+
+/* A text as it is; a list item by item, each on a line of its own. */
+static bool make_context(struct prompt_build *b, struct buf *ret)
+{
+    const struct value *v = b->config->has_context ? node_exec_get(b->x, &b->config->context) : NULL;
+    if (v == NULL)
+        return true;
+    if (value_type(v) == VALUE_STRING) {
+        b->context = value_text(v);
+    } else if (value_type(v) == VALUE_ARRAY) {
+        for (size_t i = 0; i < value_count(v); i++) {
+            if (!put_context_item(b, value_item(v, i), ret))
+                return false;
+        }
+        b->context = str_trim(buf_str(ret));
+    }
+    if (ret->failed)
+        return fail_memory(b);
+    if (b->context.len > 0)
+        value_object_put(&b->inputs, STR("#context#"), value_string(b->account, b->context));
+    return true;
+}
+
+static bool put_context_item(struct prompt_build *b, const struct value *item, struct buf *ret)
+{
+    const struct value *content = value_get_c(item, "content");
+    struct str summary = value_get_text(item, "summary", STR(""));
+    if (value_type(item) == VALUE_STRING) {
+        buf_put(ret, value_text(item));
+    } else if (content == NULL) {
+        status_set(b->err, STATUS_INVALID_ARGUMENT,
+                   "Invalid context structure: item of type %s without content", value_type_name(item));
+        return fail(b, "InvalidContextStructureError", STATUS_INVALID_ARGUMENT);
+    } else {
+        if (summary.len > 0) {
+            buf_put(ret, summary);
+            buf_put_char(ret, '\n');
+        }
+        if (value_type(content) == VALUE_STRING)
+            buf_put(ret, value_text(content));
+    }
+    buf_put_char(ret, '\n');
+    return true;
+}
+
+static void put_identity(struct prompt_build *b)
+{
+    value_object_put(&b->inputs, STR("model_provider"), value_string(b->account, b->config->provider));
+    value_object_put(&b->inputs, STR("model_name"), value_string(b->account, b->config->model));
+}
+
+/* --- messages --- */
+
+static bool make_messages(struct prompt_build *b)
+{
+    const struct llm_config *c = b->config;
+    bool in_conversation = node_exec_get(b->x, &c->conversation_id) != NULL;
+    if (c->has_memory && c->is_completion && in_conversation && !c->has_role_prefix) {
+        status_set(b->err, STATUS_INVALID_ARGUMENT, "Memory role prefix is required for completion model.");
+        return fail(b, "MemoryRolePrefixRequiredError", STATUS_INVALID_ARGUMENT);
+    }
+    b->out->messages = arena_array(node_exec_arena(b->x), c->message_count + 1, sizeof *b->out->messages);
+    if (b->out->messages == NULL)
+        return fail_memory(b);
+    for (size_t i = 0; i < c->message_count; i++) {
+        struct value *text = render(b, &c->messages[i].text);
+        if (c->is_completion)
+            text = as_completion(b, text);
+        if (!put_message(b, c->messages[i].role, text))
+            return false;
+    }
+    if (c->has_memory && !c->is_completion) {
+        struct value *query = node_exec_get(b->x, &c->query);
+        struct value *text = c->memory_query.count > 0 ? render(b, &c->memory_query)
+                             : query != NULL           ? value_ref(query)
+                                                       : value_string(b->account, STR(""));
+        if (!put_message(b, STR("user"), text))
+            return false;
+    }
+    if (b->out->message_count > 0)
+        return true;
+    status_set(b->err, STATUS_INVALID_ARGUMENT,
+               "No prompt found in the LLM configuration. Please ensure a prompt is properly configured "
+               "before proceeding.");
+    return fail(b, "NoPromptFoundError", STATUS_INVALID_ARGUMENT);
+}
+
+/* NULL: no memory. */
+static struct value *render(struct prompt_build *b, const struct llm_text *text)
+{
+    if (text->is_jinja)
+        return bindings_render(&b->config->names, b->x, &text->parts[0]);
+    struct buf out;
+    buf_init(&out, b->account->max);
+    for (size_t i = 0; i < text->count; i++) {
+        if (i > 0)
+            buf_put(&out, b->context);
+        template_render(&text->parts[i], TEMPLATE_TEXT, node_exec_lookup, b->x, &out);
+    }
+    return value_string_take(b->account, &out);
+}
+
+/*
+ * The history stands where #histories# is written, else in front, on a line of its own; it is empty. What is left of a
+ * written #sys.query# becomes the query.
+ */
+static struct value *as_completion(struct prompt_build *b, struct value *take_text)
+{
+    if (take_text == NULL)
+        return NULL;
+    const struct str history = STR("#histories#");
+    struct value *query = node_exec_get(b->x, &b->config->query);
+    struct buf with_history, out;
+    buf_init(&with_history, b->account->max);
+    buf_init(&out, b->account->max);
+    if (str_find(value_text(take_text), history, 0) == SIZE_MAX)
+        buf_put_char(&with_history, '\n');
+    put_replaced(&with_history, value_text(take_text), history, STR(""));
+    if (query != NULL && value_type(query) == VALUE_STRING)
+        put_replaced(&out, buf_str(&with_history), STR("#sys.query#"), value_text(query));
+    else
+        buf_put(&out, buf_str(&with_history));
+    out.failed |= with_history.failed;
+    buf_fini(&with_history);
+    value_unref(take_text);
+    return value_string_take(b->account, &out);
+}
+
+static void put_replaced(struct buf *ret, struct str text, struct str token, struct str by)
+{
+    size_t from = 0;
+    for (size_t at; (at = str_find(text, token, from)) != SIZE_MAX; from = at + token.len) {
+        buf_put(ret, str_sub(text, from, at));
+        buf_put(ret, by);
+    }
+    buf_put(ret, str_sub(text, from, text.len));
+}
+
+/* One without text is left out. */
+static bool put_message(struct prompt_build *b, struct str role, struct value *take_text)
+{
+    if (take_text == NULL)
+        return fail_memory(b);
+    if (value_text(take_text).len == 0) {
+        value_unref(take_text);
+        return true;
+    }
+    struct value_builder record, files;
+    value_array_begin(&files, b->account);
+    value_object_begin(&record, b->account);
+    value_object_put(&record, STR("role"), value_string(b->account, role));
+    value_object_put(&record, STR("text"), take_text);
+    value_object_put(&record, STR("files"), value_array_end(&files));
+    value_array_put(&b->texts, value_object_end(&record));
+    b->out->messages[b->out->message_count++].role = role; /* the text follows when all are in place */
+    return true;
+}
+
+/* --- parameters --- */
+
+static bool make_params(struct prompt_build *b)
+{
+    const struct llm_config *c = b->config;
+    if (c->param_count == 0 || c->fixed_params != NULL) {
+        b->out->params = value_ref(c->fixed_params);
+        return true;
+    }
+    struct value_builder params;
+    value_object_begin(&params, b->account);
+    for (size_t i = 0; i < c->param_count; i++)
+        value_object_put(&params, c->params[i].key, make_param(b, &c->params[i]));
+    b->out->params = value_object_end(&params);
+    return b->out->params != NULL || fail_memory(b);
+}
+
+/* A rendered number or boolean becomes one. */
+static struct value *make_param(struct prompt_build *b, const struct llm_param *param)
+{
+    if (!param->is_template)
+        return value_ref(param->value);
+    struct value *text = node_exec_render(b->x, &param->text, TEMPLATE_TEXT), *parsed = NULL;
+    if (text == NULL)
+        return NULL;
+    struct str s = value_text(text);
+    size_t cut = 0;
+    for (int chars = 0; chars < PARAM_CHARS_MAX && cut < s.len; chars++)
+        cut += str_utf8_first(str_sub(s, cut, s.len));
+    if (cut < s.len) {
+        struct value *shorter = value_string(b->account, str_sub(s, 0, cut));
+        value_unref(text);
+        return shorter;
+    }
+    bool is_json = value_parse_json(b->account, s, &parsed, NULL) == STATUS_OK;
+    if (is_json && (value_is_number(parsed) || value_type(parsed) == VALUE_BOOL)) {
+        value_unref(text);
+        return parsed;
+    }
+    value_unref(parsed);
+    return text;
+}
