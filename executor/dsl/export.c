@@ -95,9 +95,7 @@ static bool read_head(struct export_reader *r, const struct value *tree)
         return false;
     }
     r->e->name = value_get_text(app, "name", STR(""));
-    r->report->app_name = r->e->name.len > 0 ? arena_copy_c(&r->report->arena, r->e->name) : "";
-    if (r->report->app_name == NULL)
-        r->report->app_name = "";
+    r->report->app_name = graph_report_copy(r->report, r->e->name);
     if (!read_mode(r, app) || !has_version)
         return false;
     const struct value *workflow = get_of_type(tree, "workflow", VALUE_OBJECT);
@@ -118,8 +116,7 @@ static bool read_mode(struct export_reader *r, const struct value *app)
         {"agent", "agent apps"},     {"channel", "channel apps"},  {"rag-pipeline", "knowledge pipelines"},
     };
     struct str mode = value_get_text(app, "mode", STR(""));
-    char *shown = arena_copy_c(&r->report->arena, mode);
-    r->report->mode = shown != NULL ? shown : "";
+    r->report->mode = graph_report_copy(r->report, mode);
     r->e->is_chatflow = str_eq_c(mode, "advanced-chat");
     if (r->e->is_chatflow || str_eq_c(mode, "workflow"))
         return true;
@@ -168,8 +165,8 @@ static bool read_version(struct export_reader *r, const struct value *tree)
     }
     if (export_is_given(v) && value_text(v).len > 0)
         r->e->version = value_text(v);
-    char *shown = arena_copy_c(&r->report->arena, r->e->version);
-    r->report->dsl_version = shown != NULL && export_is_given(v) ? shown : "";
+    if (export_is_given(v))
+        r->report->dsl_version = graph_report_copy(r->report, r->e->version);
     bool is_number;
     bool newer = is_newer(r->e->version, &is_number);
     if (newer || !is_number)

@@ -55,6 +55,13 @@ void graph_report_add_va(struct graph_report *r, bool is_warning, const char *pa
     r->problems[r->count++] = p;
 }
 
+const char *graph_report_copy(struct graph_report *r, struct str text)
+{
+    const char *copy = arena_copy_c(&r->arena, text);
+    r->is_truncated |= copy == NULL;
+    return copy != NULL ? copy : "";
+}
+
 enum status_code graph_report_status(const struct graph_report *r, struct status *err)
 {
     for (uint32_t i = 0; i < r->count; i++) {

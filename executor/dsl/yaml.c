@@ -75,7 +75,8 @@ enum status_code yaml_read(struct str text, struct value **ret, struct status *e
         return no_memory(&r);
     if (yaml_parser_initialize(&r.parser)) {
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
+        yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.len > 0 ? text.ptr : ""),
+                                     text.len);
         rc = read_events(&r);
     } else {
         rc = no_memory(&r);
@@ -141,14 +142,15 @@ static enum status_code scalar_value(struct reader *r, yaml_event_t *event, stru
                                      struct value **ret)
 {
     const char *tag = (const char *)event->data.scalar.tag;
-    if (tag != NULL) {
+    bool is_given = tag != NULL && strcmp(tag, "!") != 0; /* a lone ! only says: as without quotes */
+    if (is_given) {
         struct status why;
         enum status_code rc = scalar_tagged(str_c(tag), text, ret, &why);
         return rc == STATUS_INVALID_ARGUMENT ? refuse(r, event->start_mark, why.message)
                : rc != STATUS_OK             ? no_memory(r)
                                              : rc;
     }
-    *ret = event->data.scalar.plain_implicit ? scalar_plain(text) : value_string(NULL, text);
+    *ret = event->data.scalar.plain_implicit || tag != NULL ? scalar_plain(text) : value_string(NULL, text);
     return *ret != NULL ? STATUS_OK : no_memory(r);
 }
 
@@ -158,7 +160,7 @@ static enum status_code handle_scalar(struct reader *r, yaml_event_t *event)
     struct value *v;
     if (text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL)
         return refuse(r, event->start_mark, "a text with a NUL character");
-    enum status_code rc = count(r, 1, text.len, event->start_mark);
+    enum status_code rc = count(r, wants_key(r) ? 0 : 1, text.len, event->start_mark);
     if (rc == STATUS_OK)
         rc = scalar_value(r, event, text, &v);
     if (rc != STATUS_OK)

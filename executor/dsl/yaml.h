@@ -12,7 +12,7 @@
 #pragma once
 #include "executor/value/value.h"
 
-/* nodes: scalars, lists, maps. An export has one to 11 bytes of text or more; each takes some 100 bytes of memory. */
+/* values: scalars, lists, maps; keys are none. An export has one to 11 bytes of text or more; each takes some 100 bytes of memory. */
 #define YAML_NODES_MAX 1000000
 /* bytes. Of all texts and keys, aliases followed. */
 #define YAML_TEXT_BYTES_MAX ((size_t)4 * LIMIT_DSL_BYTES)
