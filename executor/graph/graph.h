@@ -29,7 +29,7 @@ struct output_slot {
 struct node {
     uint32_t index;
     struct str id, title, type_name; /* type_name as in the export: the name shown in events */
-    const struct node_type *type; /* NULL exactly when `unsupported` is set */
+    const struct node_type *type; /* NULL: not served; then `unsupported` is set */
     enum node_kind kind; /* a fail-branch node is NODE_BRANCH whatever its type says */
     uint32_t *out, *in;  /* edge indexes, in file order */
     uint32_t out_count, in_count;
@@ -46,7 +46,7 @@ struct node {
     bool retry_enabled;
     int max_retries;
     int64_t retry_interval_ms;
-    /* A node whose type is not served, imported with FAIL_WHEN_REACHED: the text it fails with; else NULL. */
+    /* What is not served of a node imported with FAIL_WHEN_REACHED: the text it fails with; else NULL. */
     const char *unsupported;
 };
 /* What streams, in order (dify-dsl.md 3.9 "Template segments"). */

@@ -3,9 +3,10 @@
  */
 #include "executor/graph/compiler.h"
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { FIRST_SEGMENT_CAP = 8 };
+enum { FIRST_SEGMENT_CAP = 8, UNSUPPORTED_BYTES = 256 };
 
 static struct str name_of(struct node_compile *nc, const struct selector *s, struct str *ret_second);
 static bool is_variable(struct node_compile *nc, const struct selector *s);
@@ -38,6 +39,25 @@ void node_compile_warning(struct node_compile *nc, const char *path, const char 
     va_start(args, fmt);
     graph_report_add_va(nc->c->report, true, full_path(nc, path), hint, fmt, args);
     va_end(args);
+}
+
+void node_compile_unsupported(struct node_compile *nc, const char *path, const char *hint, const char *fmt,
+                              ...)
+{
+    char what[UNSUPPORTED_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    for (size_t len = strlen(what); !str_is_utf8((struct str){what, len}); len--) /* cut within a character */
+        what[len - 1] = '\0';
+    if (!nc->c->fail_when_reached) {
+        node_compile_problem(nc, path, hint, "%s", what);
+        return;
+    }
+    node_compile_warning(nc, path, hint, "%s; a run that reaches the node fails there", what);
+    if (nc->node->unsupported == NULL)
+        nc->node->unsupported = arena_copy_c(nc->c->arena, str_c(what));
 }
 
 struct value *node_compile_keep(struct node_compile *nc, struct value *take_v)
