@@ -1,0 +1,37 @@
+/*
+ * admin: heddle.v1.AdminService, for a listener of its own: apps and their versions, environment, API keys, credentials.
+ * Every call shows the administrator's token; store calls answer on a store thread.
+ * Source   design/api.md; architecture.md sections 3 and 6.
+ * Threads  made by the main thread; lives until its servers are freed and the store is closed.
+ */
+#pragma once
+#include "shared/rpc/client.h"
+#include "shared/rpc/server.h"
+#include "shared/store/store.h"
+
+struct admin;
+
+/*
+ * store      where things are kept
+ * executor   channel to executors, for CheckApp; NULL only in tests
+ * check_app  index of ExecutorService/CheckApp in the channel's methods
+ * tokens     the administrator's token; two are allowed, separated by a comma (rotation). NULL or "": every call is refused
+ *            (UNAUTHENTICATED, ADMIN_DISABLED). Copied.
+ *
+ * INVALID_ARGUMENT     field "admin_token": more than two, or one shorter than ADMIN_TOKEN_BYTES_MIN
+ * RESOURCE_EXHAUSTED   no memory
+ */
+struct admin_options {
+    struct store *store;
+    struct rpc_channel *executor;
+    size_t check_app;
+    const char *tokens;
+};
+/* bytes. A token that can be guessed is none. */
+#define ADMIN_TOKEN_BYTES_MIN 16
+
+MUST_CHECK enum status_code admin_new(const struct admin_options *options, struct admin **ret_admin,
+                                      struct status *err);
+void admin_free(struct admin *admin); /* NULL is allowed */
+/* Adds the service to a server before its start. Errors as rpc_server_add(). */
+MUST_CHECK enum status_code admin_add(struct admin *admin, struct rpc_server *server, struct status *err);

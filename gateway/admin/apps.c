@@ -1,0 +1,325 @@
+/* apps: list, show, change and delete apps and their versions. See call.h. */
+#include "gateway/admin/call.h"
+
+#include "gateway/admin/verdict.h"
+#include "shared/store/version.h"
+#include <string.h>
+
+static Heddle__V1__Record record_to_proto(enum store_record record)
+{
+    switch (record) {
+    case STORE_RECORD_FULL:
+        return HEDDLE__V1__RECORD__RECORD_FULL;
+    case STORE_RECORD_SUMMARY:
+        return HEDDLE__V1__RECORD__RECORD_SUMMARY;
+    case STORE_RECORD_NONE:
+        return HEDDLE__V1__RECORD__RECORD_NONE;
+    }
+    return HEDDLE__V1__RECORD__RECORD_FULL;
+}
+
+static void app_to_proto(struct rpc_call *call, const struct store_app *app, Heddle__V1__App *ret)
+{
+    heddle__v1__app__init(ret);
+    ret->app_id = admin_text(call, app->app_id);
+    ret->name = admin_text(call, app->name);
+    ret->mode = (char *)store_app_mode_name(app->mode);
+    ret->disabled = app->disabled;
+    ret->published_version_id = admin_text(call, app->published_version_id);
+    ret->max_active_requests = app->max_active_requests;
+    ret->requests_per_minute = app->requests_per_minute;
+    ret->record = record_to_proto(app->record);
+    ret->retention_days = app->retention_days;
+    ret->created_at_ms = app->created_at_ms;
+    ret->updated_at_ms = app->updated_at_ms;
+}
+
+static void listed(void *arg, const struct store_app_page *page, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__ListAppsResponse reply = HEDDLE__V1__LIST_APPS_RESPONSE__INIT;
+    reply.apps = admin_items(call, page->count, sizeof(Heddle__V1__App));
+    for (; reply.apps != NULL && reply.n_apps < page->count; reply.n_apps++)
+        app_to_proto(call, &page->apps[reply.n_apps], reply.apps[reply.n_apps]);
+    reply.next_page_token = admin_text(call, page->next_page_token);
+    admin_reply(call, &reply.base);
+}
+
+void admin_list_apps(struct rpc_call *call)
+{
+    const Heddle__V1__ListAppsRequest *request =
+        admin_begin(call, &heddle__v1__list_apps_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    const struct store_app_list list = {.page_size = request->page_size,
+                                        .page_token = str_c(request->page_token)};
+    if (store_app_list(admin_store(call), &list, listed, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void environment_to_proto(struct rpc_call *call, const struct store_environment *environment,
+                                 Heddle__V1__EnvironmentVariable ***ret, size_t *ret_count)
+{
+    *ret = admin_items(call, environment->count, sizeof(Heddle__V1__EnvironmentVariable));
+    *ret_count = 0;
+    for (size_t i = 0; *ret != NULL && i < environment->count; i++) {
+        const struct store_variable *variable = &environment->variables[i];
+        Heddle__V1__EnvironmentVariable *item = (*ret)[(*ret_count)++];
+        heddle__v1__environment_variable__init(item);
+        item->name = admin_text(call, variable->name);
+        item->value_type = admin_text(call, variable->value_type);
+        item->value = variable->secret ? (char *)"***" : admin_text(call, variable->value);
+        item->secret = variable->secret;
+    }
+}
+
+static void got(void *arg, const struct store_app_details *details, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__GetAppResponse reply = HEDDLE__V1__GET_APP_RESPONSE__INIT;
+    Heddle__V1__App app;
+    app_to_proto(call, &details->app, &app);
+    environment_to_proto(call, &details->environment, &app.environment, &app.n_environment);
+    reply.app = &app;
+    Heddle__Executor__V1__CheckAppResponse *verdict = verdict_read(details->verdict);
+    if (verdict != NULL) {
+        reply.n_input_form = verdict->n_input_form;
+        reply.input_form = verdict->input_form;
+        reply.features = verdict->features;
+        reply.n_warnings = verdict->n_warnings;
+        reply.warnings = verdict->warnings;
+    }
+    admin_reply(call, &reply.base);
+    if (verdict != NULL)
+        heddle__executor__v1__check_app_response__free_unpacked(verdict, NULL);
+}
+
+void admin_get_app(struct rpc_call *call)
+{
+    const Heddle__V1__GetAppRequest *request = admin_begin(call, &heddle__v1__get_app_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    const struct store_app_ref ref = {.app_id = str_c(request->app_id)};
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        store_app_get(admin_store(call), &ref, got, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void changed(void *arg, const struct store_app *app, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__App reply;
+    app_to_proto(call, app, &reply);
+    admin_reply(call, &reply.base);
+}
+
+/* A setting that is stored and would not be kept to is refused: a limit that does not limit is worse than none. */
+static enum status_code check_enforced(const Heddle__V1__UpdateAppRequest *request, struct status *err)
+{
+    const char *field = NULL;
+    if (request->has_max_active_requests_case != 0 && request->max_active_requests != 0)
+        field = "max_active_requests";
+    else if (request->has_requests_per_minute_case != 0 && request->requests_per_minute != 0)
+        field = "requests_per_minute";
+    else if (request->has_record_case != 0 && request->record != HEDDLE__V1__RECORD__RECORD_FULL)
+        field = "record";
+    else if (request->has_retention_days_case != 0 && request->retention_days != 0)
+        field = "retention_days";
+    if (field == NULL)
+        return STATUS_OK;
+    status_field(err, field, "this release does not enforce it, so it cannot be set");
+    err->code = STATUS_UNIMPLEMENTED;
+    err->reason = "NOT_ENFORCED";
+    return err->code;
+}
+
+void admin_update_app(struct rpc_call *call)
+{
+    const Heddle__V1__UpdateAppRequest *request =
+        admin_begin(call, &heddle__v1__update_app_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    struct store_app_update update = {
+        .app_id = str_c(request->app_id),
+        .has_name = request->has_name_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_NAME_NAME,
+        .has_disabled = request->has_disabled_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_DISABLED_DISABLED,
+    };
+    if (update.has_name)
+        update.name = str_c(request->name);
+    if (update.has_disabled)
+        update.disabled = request->disabled;
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        check_enforced(request, &err) != STATUS_OK ||
+        store_app_update(admin_store(call), &update, changed, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void deleted(void *arg, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    Heddle__V1__DeleteAppResponse reply = HEDDLE__V1__DELETE_APP_RESPONSE__INIT;
+    if (status->code != STATUS_OK)
+        admin_fail(call, status);
+    else
+        admin_reply(call, &reply.base);
+}
+
+void admin_delete_app(struct rpc_call *call)
+{
+    const Heddle__V1__DeleteAppRequest *request =
+        admin_begin(call, &heddle__v1__delete_app_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    const struct store_app_ref ref = {.app_id = str_c(request->app_id)};
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        store_app_delete(admin_store(call), &ref, deleted, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void version_to_proto(struct rpc_call *call, const struct store_version *version,
+                             Heddle__V1__Version *ret)
+{
+    heddle__v1__version__init(ret);
+    ret->version_id = admin_text(call, version->version_id);
+    ret->app_id = admin_text(call, version->app_id);
+    ret->number = version->number;
+    struct buf hash;
+    buf_init(&hash, 2 * SHA256_BYTES + 1);
+    hex_put(&hash, version->content_hash, SHA256_BYTES);
+    ret->content_hash = admin_text(call, buf_str(&hash));
+    buf_fini(&hash);
+    ret->published = version->published;
+    ret->created_at_ms = version->created_at_ms;
+    ret->dsl_version = admin_text(call, version->dsl_version);
+    ret->mode = (char *)store_app_mode_name(version->mode);
+}
+
+static void versions_listed(void *arg, const struct store_version_page *page, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__ListVersionsResponse reply = HEDDLE__V1__LIST_VERSIONS_RESPONSE__INIT;
+    reply.versions = admin_items(call, page->count, sizeof(Heddle__V1__Version));
+    for (; reply.versions != NULL && reply.n_versions < page->count; reply.n_versions++)
+        version_to_proto(call, &page->versions[reply.n_versions], reply.versions[reply.n_versions]);
+    reply.next_page_token = admin_text(call, page->next_page_token);
+    admin_reply(call, &reply.base);
+}
+
+void admin_list_versions(struct rpc_call *call)
+{
+    const Heddle__V1__ListVersionsRequest *request =
+        admin_begin(call, &heddle__v1__list_versions_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    const struct store_version_list list = {.app_id = str_c(request->app_id),
+                                            .page_size = request->page_size,
+                                            .page_token = str_c(request->page_token)};
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        store_version_list(admin_store(call), &list, versions_listed, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void published(void *arg, const struct store_version *version, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__Version reply;
+    version_to_proto(call, version, &reply);
+    admin_reply(call, &reply.base);
+}
+
+void admin_publish_version(struct rpc_call *call)
+{
+    const Heddle__V1__PublishVersionRequest *request =
+        admin_begin(call, &heddle__v1__publish_version_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    const struct store_version_ref ref = {.app_id = str_c(request->app_id),
+                                          .version_id = str_c(request->version_id)};
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        admin_check_id("version_id", request->version_id, &err) != STATUS_OK ||
+        store_version_publish(admin_store(call), &ref, published, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
+
+static void environment_changed(void *arg, const struct store_environment *environment,
+                                const struct status *status)
+{
+    struct rpc_call *call = arg;
+    if (status->code != STATUS_OK) {
+        admin_fail(call, status);
+        return;
+    }
+    Heddle__V1__SetAppEnvironmentResponse reply = HEDDLE__V1__SET_APP_ENVIRONMENT_RESPONSE__INIT;
+    environment_to_proto(call, environment, &reply.environment, &reply.n_environment);
+    admin_reply(call, &reply.base);
+}
+
+/* The request's variables as the store wants them, in the call's arena; false: *err says what is wrong. */
+static bool read_change(struct rpc_call *call, const Heddle__V1__SetAppEnvironmentRequest *request,
+                        struct store_environment_change *ret, struct status *err)
+{
+    struct store_variable *set = arena_array(admin_arena(call), request->n_set + 1, sizeof *set);
+    struct str *names = arena_array(admin_arena(call), request->n_remove + 1, sizeof *names);
+    if (set == NULL || names == NULL) {
+        status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for the variables");
+        return false;
+    }
+    for (size_t i = 0; i < request->n_set; i++) {
+        const Heddle__V1__EnvironmentVariable *variable = request->set[i];
+        set[i] = (struct store_variable){.name = str_c(variable->name),
+                                         .value_type = str_c(variable->value_type),
+                                         .value = str_c(variable->value),
+                                         .secret =
+                                             variable->secret || strcmp(variable->value_type, "secret") == 0};
+        if (variable_check(set[i].value_type, set[i].value, i, err) != STATUS_OK)
+            return false;
+    }
+    for (size_t i = 0; i < request->n_remove; i++)
+        names[i] = str_c(request->remove[i]);
+    *ret = (struct store_environment_change){.app_id = str_c(request->app_id),
+                                             .set = set,
+                                             .set_count = request->n_set,
+                                             .remove = names,
+                                             .remove_count = request->n_remove};
+    return true;
+}
+
+void admin_set_environment(struct rpc_call *call)
+{
+    const Heddle__V1__SetAppEnvironmentRequest *request =
+        admin_begin(call, &heddle__v1__set_app_environment_request__descriptor);
+    if (request == NULL)
+        return;
+    struct status err;
+    struct store_environment_change change;
+    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
+        !read_change(call, request, &change, &err) ||
+        store_environment_change(admin_store(call), &change, environment_changed, call, &err) != STATUS_OK)
+        admin_fail(call, &err);
+}
