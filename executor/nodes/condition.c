@@ -68,7 +68,7 @@ void condition_group_compile(struct node_compile *nc, const struct value *condit
 static void compile_one(struct node_compile *nc, const struct value *data, const char *path,
                         struct condition *c)
 {
-    char at[128];
+    char at[160];
     snprintf(at, sizeof at, "%s.variable_selector", path);
     c->variable = node_compile_selector(nc, value_get_c(data, "variable_selector"), at);
     if (c->variable.count == 0)
@@ -92,7 +92,7 @@ static bool compile_operator(struct node_compile *nc, const struct value *data, 
     struct str name = value_get_text(data, "comparison_operator", STR(""));
     if (condition_operator_find(name, ret))
         return true;
-    char at[160];
+    char at[288];
     snprintf(at, sizeof at, "%s.comparison_operator", path);
     node_compile_problem(nc, at, "choose an operator of the editor", "unknown operator \"%.*s\"",
                          STR_ARG(name));
@@ -111,7 +111,7 @@ static void compile_file_tests(struct node_compile *nc, const struct value *sub,
     c->file_tests = arena_array(node_compile_arena(nc), count, sizeof *c->file_tests);
     for (size_t i = 0; c->file_tests != NULL && i < count; i++) {
         struct condition_file_test *test = &c->file_tests[c->file_test_count];
-        char at[128];
+        char at[224];
         snprintf(at, sizeof at, "%s.sub_variable_condition.conditions[%zu]", path, i);
         test->key = value_get_text(value_item(list, i), "key", STR(""));
         test->expected = value_get_c(value_item(list, i), "value");
