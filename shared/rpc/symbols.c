@@ -90,9 +90,11 @@ static enum status_code add_file(struct rpc_symbols *symbols, struct str bytes, 
     size_t count = 0;
     while (wire_next(&rest, &field) == WIRE_FIELD)
         count += field.number == 3 && field.type == WIRE_BYTES;
-    file->dependencies = arena_array(&symbols->arena, count, sizeof *file->dependencies);
-    if (count > 0 && file->dependencies == NULL)
-        return no_memory(err);
+    if (count > 0) {
+        file->dependencies = arena_array(&symbols->arena, count, sizeof *file->dependencies);
+        if (file->dependencies == NULL)
+            return no_memory(err);
+    }
     rest = bytes;
     while (wire_next(&rest, &field) == WIRE_FIELD) {
         if (field.number == 3 && field.type == WIRE_BYTES)

@@ -4,6 +4,7 @@
 #include "tests/shared/rpc/kit.h"
 #include "shared/base/clock.h"
 #include "shared/rpc/wire.h"
+#include "tests/support/alloc_fail.h"
 #include <google/protobuf/struct.pb-c.h>
 #include <grpc/health/v1/health.pb-c.h>
 #include <pthread.h>
@@ -263,6 +264,29 @@ void kit_wait(atomic_uint *counter, unsigned value)
     while (atomic_load(counter) != value) {
         assert_true(clock_monotonic_ms() < until_ms);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+struct failing {
+    struct rpc_op op;
+    size_t nth;
+    atomic_uint done;
+};
+
+static void fail_here(struct rpc_op *op, bool ok)
+{
+    (void)ok;
+    struct failing *failing = CONTAINER_OF(op, struct failing, op);
+    alloc_fail_after(failing->nth - 1);
+    atomic_fetch_add(&failing->done, 1);
+}
+
+void kit_fail_allocations(struct kit *kit, size_t nth)
+{
+    for (size_t q = 0; q < rpc_queues_count(kit->queues); q++) {
+        struct failing failing = {.op.done = fail_here, .nth = nth};
+        rpc_queue_post(rpc_queues_at(kit->queues, q), &failing.op);
+        kit_wait(&failing.done, 1);
     }
 }
 

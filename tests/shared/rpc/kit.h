@@ -58,5 +58,7 @@ struct rpc_client_args kit_args(struct kit *kit, size_t method);
 grpc_slice kit_request(const char *text);
 /* Waits (up to some seconds) until the counter has that value. */
 void kit_wait(atomic_uint *counter, unsigned value);
+/* The nth allocation of each queue's thread fails, from now on counted. Returns once the threads know. */
+void kit_fail_allocations(struct kit *kit, size_t nth);
 /* Sends a unary call; the reply as a C string (free it), NULL on failure. */
 char *kit_call(struct kit *kit, size_t method, const char *text, struct status *status);
