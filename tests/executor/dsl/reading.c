@@ -34,32 +34,6 @@ void reading_fini(struct reading *r)
     arena_fini(&r->arena);
 }
 
-static void print_report(const struct graph_report *report)
-{
-    for (uint32_t i = 0; i < report->count; i++)
-        print_error("  %s %s: %s (%s)\n", report->problems[i].is_warning ? "warning" : "problem",
-                    report->problems[i].path, report->problems[i].text, report->problems[i].hint);
-}
-
-void assert_entry(const struct graph_report *report, bool is_warning, const char *path, const char *text)
-{
-    for (uint32_t i = 0; i < report->count; i++) {
-        const struct graph_problem *p = &report->problems[i];
-        if (p->is_warning == is_warning && strcmp(p->path, path) == 0 && strstr(p->text, text) != NULL)
-            return;
-    }
-    print_error("no %s %s: %s; but\n", is_warning ? "warning" : "problem", path, text);
-    print_report(report);
-    fail();
-}
-
-void assert_entries(const struct graph_report *report, uint32_t count)
-{
-    if (report->count != count)
-        print_report(report);
-    assert_int_equal(count, report->count);
-}
-
 const struct dsl_node *node_of(const struct reading *r, const char *id)
 {
     uint32_t index = dsl_export_find(&r->e, str_c(id));

@@ -3,7 +3,7 @@
  */
 #pragma once
 #include "executor/dsl/export.h"
-#include "tests/support/check.h"
+#include "tests/executor/dsl/entries.h"
 
 /* One export, read; `e` may be looked at when rc is OK. */
 struct reading {
@@ -22,10 +22,6 @@ void reading_init(struct reading *r, const char *yaml);
 void reading_graph(struct reading *r, const char *nodes, const char *edges);
 void reading_fini(struct reading *r);
 
-/* The report has an entry of that kind whose path is this and whose text contains that. */
-void assert_entry(const struct graph_report *report, bool is_warning, const char *path, const char *text);
-/* No entry but the `count` ones that were asserted. */
-void assert_entries(const struct graph_report *report, uint32_t count);
 /* The node of that id. */
 const struct dsl_node *node_of(const struct reading *r, const char *id);
 /* Its data as JSON is this. */
