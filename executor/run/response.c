@@ -11,6 +11,8 @@
 
 static bool init_session(struct response_set *s, struct arena *arena, const struct response *response);
 static int by_node_id(const void *a, const void *b);
+static void enqueue(struct response_set *s, struct response_session *session);
+static bool can_be_completed(const struct response_set *s, const struct response_session *session);
 static bool take_from_paths(struct response_session *session, uint32_t edge);
 static void flush(struct response_set *s);
 static bool write_segment(struct response_set *s, struct response_session *session);
@@ -30,6 +32,19 @@ static const struct response_segment *segment_of(const struct response_session *
 static bool is_last(const struct response_session *session)
 {
     return session->cursor + 1 == session->response->segment_count;
+}
+
+/* NULL: it has none. */
+static struct response_stream *stream_of(const struct response_set *s, const struct response_segment *segment)
+{
+    return !segment->is_reference || segment->selector.slot == SLOT_NONE ? NULL
+                                                                         : s->streams[segment->selector.slot];
+}
+
+static enum response_source source_of(const struct response_set *s, const struct response_segment *segment)
+{
+    return segment->source_node == UINT32_MAX ? RESPONSE_SOURCE_ENDED
+                                              : s->host->source(s->host_arg, segment->source_node);
 }
 
 bool response_init(struct response_set *s, struct arena *arena, const struct graph *graph, uint32_t container,
@@ -96,14 +111,43 @@ void response_edge_taken(struct response_set *s, uint32_t edge)
         struct response_session *session = &s->sessions[i];
         if (session->state != RESPONSE_BLOCKED || !take_from_paths(session, edge))
             continue;
-        session->state = RESPONSE_QUEUED;
-        if (s->active == NULL)
-            s->active = session;
-        else
-            s->last->next = session;
-        s->last = session;
+        enqueue(s, session);
         flush(s);
     }
+}
+
+/*
+ * Behind those that wait, with one exception: where the active one has written nothing yet, one that can be written to its
+ * end goes first. So a fixed answer does not wait for a model beside it, and the texts keep the order of the outputs.
+ */
+static void enqueue(struct response_set *s, struct response_session *session)
+{
+    struct response_session *active = s->active;
+    session->state = RESPONSE_QUEUED;
+    if (active != NULL && active->cursor == 0 && active->read == 0 && can_be_completed(s, session)) {
+        session->next = active;
+        s->active = session;
+        return;
+    }
+    if (active == NULL)
+        s->active = session;
+    else
+        s->last->next = session;
+    s->last = session;
+}
+
+static bool can_be_completed(const struct response_set *s, const struct response_session *session)
+{
+    for (uint32_t i = 0; i < session->response->segment_count; i++) {
+        const struct response_segment *segment = &session->response->segments[i];
+        const struct response_stream *stream = stream_of(s, segment);
+        if (!segment->is_reference || source_of(s, segment) == RESPONSE_SOURCE_SKIPPED)
+            continue;
+        if (stream != NULL && stream->has_begun ? !stream->is_closed
+                                                : s->host->get(s->host_arg, &segment->selector) == NULL)
+            return false;
+    }
+    return true;
 }
 
 /* Removes the edge from the paths; is one of them free now, or has been all along? */
@@ -209,15 +253,12 @@ static bool write_segment(struct response_set *s, struct response_session *sessi
         write_fixed(s, session, segment->literal);
         return !s->has_failed;
     }
-    enum response_source source = segment->source_node == UINT32_MAX
-                                      ? RESPONSE_SOURCE_ENDED
-                                      : s->host->source(s->host_arg, segment->source_node);
+    enum response_source source = source_of(s, segment);
     if (source == RESPONSE_SOURCE_SKIPPED)
         return true;
     /* The response node has rendered its outputs: what it did not find then need not be waited for. */
     bool gives_up = session->node_has_ended && (source == RESPONSE_SOURCE_ENDED || s->is_ending);
-    const struct response_stream *stream =
-        segment->selector.slot == SLOT_NONE ? NULL : s->streams[segment->selector.slot];
+    const struct response_stream *stream = stream_of(s, segment);
     if (stream != NULL && stream->has_begun) {
         write_stream(s, session, stream);
         return stream->is_closed || gives_up;

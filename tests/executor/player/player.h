@@ -1,0 +1,91 @@
+/*
+ * player: plays a run of an export with a clock that stands still and a model that says what the test tells it to. What the
+ * run emits becomes lines of text:
+ *
+ *     workflow_started {"x":1,"sys.files":[],…}
+ *     node_started llm
+ *     message llm.text "Hel"
+ *     message llm.text "" final
+ *     node_finished llm succeeded
+ *     message_end
+ *     workflow_finished succeeded completed {"answer":"Hel"}
+ *
+ * A failed node or run has its error behind a colon.
+ */
+#pragma once
+#include "executor/run/run.h"
+#include "tests/support/check.h"
+
+enum { PLAYER_CALLS_MAX = 64 };
+
+struct player_call { /* of the model */
+    struct model_callbacks callbacks;
+    void *arg;
+    bool is_open, was_cancelled;
+    char *request; /* {"provider":…,"model":…,"messages":[{"role":…,"text":…}],"params":…} */
+    size_t said;   /* bytes of the reply that player_finish() has delivered */
+};
+struct player {
+    struct graph *graph;
+    struct run *run;
+    int64_t now_us, timer_ms; /* timer_ms 0: none */
+    int wakes;
+    int32_t ids;
+    struct player_call calls[PLAYER_CALLS_MAX];
+    size_t call_count;
+    const char *reply;   /* what every call gets from player_finish() */
+    const char *refusal; /* model_start fails with it */
+    bool pauses_at_text; /* run_set_paused(true) at every text event */
+    struct buf log;
+    struct buf text;    /* the streamed texts, put together by their offsets */
+    struct buf outputs; /* JSON of workflow_finished */
+    enum run_status status;
+    enum end_reason reason;
+    char error[512];
+    int32_t steps, exceptions;
+    int64_t tokens;
+    int ends; /* workflow_finished events */
+    struct usage usage;
+    char reasoning[256]; /* JSON of message_end */
+    struct buf
+        last_record; /* of the last node_finished or node_retry: {"inputs":…,"process_data":…,"outputs":…} */
+    char last_error_type[64];
+    uint64_t sequence;
+};
+struct play {                                         /* what a caller sends; everything may be left out */
+    const char *query, *inputs, *files, *environment; /* inputs, files, environment: JSON */
+    int64_t deadline_ms;
+    struct run_limits limits;
+};
+
+/* Compiles the export; the test fails when it has problems. */
+void player_open(struct player *p, const char *dsl);
+void player_open_lenient(struct player *p, const char *dsl); /* fail_when_reached */
+/* The problems of an export that is refused, one a line; free() it. */
+char *player_problems(const char *dsl);
+/* An export of the test data (HEDDLE_DSL_DIR, or shared/dsl beside the sources); skips the test when there is none. */
+void player_open_export(struct player *p, const char *name);
+void player_close(struct player *p);
+
+/* Makes the run; the test fails when it is refused. */
+void player_start(struct player *p, const struct play *play);
+enum status_code player_try(struct player *p, const struct play *play, struct status *err);
+/* Advances until the run waits or has ended. */
+enum run_progress player_go(struct player *p);
+/* Advances with a model that says p->reply word by word, one word of each call in turn; time for timers passes. */
+void player_finish(struct player *p);
+/* Both, for runs that need nothing else. */
+void player_play(struct player *p, const struct play *play);
+
+void player_say(struct player *p, size_t call, const char *text);
+void player_done(struct player *p, size_t call,
+                 const char *finish_reason); /* usage: 10 + 5 tokens, 200 ms, first 50 */
+void player_fail(struct player *p, size_t call, const char *error_type, const char *message);
+/* Lets time pass; the timer fires when it is due. */
+void player_pass(struct player *p, int64_t ms);
+
+/* The log so far is exactly these lines (each with its line end); it is empty afterwards. */
+void player_expect(struct player *p, const char *lines);
+/* Some line of the log begins like this. */
+bool player_saw(struct player *p, const char *line);
+#define assert_text(expected, b) assert_str((expected), buf_str(&(b)))
