@@ -1,0 +1,464 @@
+/*
+ * worker: see the header. Callbacks of the loop (mail, timers, model replies) only note things and put jobs on the ready
+ * queue; turn() is the one place that moves runs, before and after the loop waits.
+ */
+#include "executor/worker/worker.h"
+
+#include "shared/base/clock.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static const struct run_host host;
+
+void job_signal(struct job *job, enum job_signal signal)
+{
+    atomic_fetch_or(&job->signals, (unsigned)signal);
+    worker_post(job->worker, job);
+}
+
+void worker_post(struct worker *worker, struct job *job)
+{
+    bool is_first = false, is_added = false;
+    pthread_mutex_lock(&worker->lock);
+    if (!job->is_mailed) {
+        job->is_mailed = true;
+        job->mail_next = NULL;
+        is_first = worker->mail_first == NULL;
+        if (is_first)
+            worker->mail_first = job;
+        else
+            worker->mail_last->mail_next = job;
+        worker->mail_last = job;
+        job->ops->ref(job);
+        is_added = true;
+    }
+    pthread_mutex_unlock(&worker->lock);
+    if (is_added && is_first)
+        uv_async_send(&worker->mail);
+}
+
+/* --- what a run asks of us --- */
+
+static void host_emit(void *arg, struct run *run, const struct run_event *event)
+{
+    (void)run;
+    struct job *job = arg;
+    job->ops->emit(job, event);
+    job->emitted_at_ms = clock_monotonic_ms();
+    if (!job->is_dirty) {
+        job->is_dirty = true;
+        job->dirty_next = job->worker->dirty;
+        job->worker->dirty = job;
+    }
+}
+
+static void call_remove(struct job_call *call)
+{
+    struct job_call **at = &call->job->calls;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+}
+
+static void call_text(void *arg, struct str delta)
+{
+    struct job_call *call = arg;
+    call->callbacks.text(call->arg, delta);
+}
+
+static void call_done(void *arg, const struct model_reply *reply)
+{
+    struct job_call *call = arg;
+    call_remove(call);
+    call->callbacks.done(call->arg, reply);
+    free(call);
+}
+
+static void call_failed(void *arg, const char *error_type, struct str message)
+{
+    struct job_call *call = arg;
+    call_remove(call);
+    call->callbacks.failed(call->arg, error_type, message);
+    free(call);
+}
+
+static struct model_call *host_model_start(void *arg, struct run *run, const struct model_request *request,
+                                           const struct model_callbacks *callbacks, void *callback_arg,
+                                           struct status *err)
+{
+    (void)run;
+    static const struct model_callbacks ours = {.text = call_text, .done = call_done, .failed = call_failed};
+    struct job *job = arg;
+    struct job_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a model call");
+        return NULL;
+    }
+    call->job = job;
+    call->callbacks = *callbacks;
+    call->arg = callback_arg;
+    call->call = job->worker->backend->start(job->worker->models, request, &ours, call, err);
+    if (call->call == NULL) {
+        free(call);
+        return NULL;
+    }
+    call->next = job->calls;
+    job->calls = call;
+    if (job->is_paused)
+        job->worker->backend->pause(job->worker->models, call->call);
+    return call->call;
+}
+
+static void host_model_cancel(void *arg, struct run *run, struct model_call *model_call)
+{
+    (void)run;
+    struct job *job = arg;
+    struct job_call *call = job->calls;
+    while (call != NULL && call->call != model_call)
+        call = call->next;
+    assert(call != NULL);
+    call_remove(call);
+    free(call);
+    job->worker->backend->cancel(job->worker->models, model_call);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm_timer(struct worker *worker)
+{
+    int64_t next_ms = timers_next_ms(&worker->timers);
+    if (next_ms == worker->timer_at_ms)
+        return;
+    worker->timer_at_ms = next_ms;
+    if (next_ms == INT64_MAX) {
+        uv_timer_stop(&worker->timer);
+        return;
+    }
+    int64_t wait_ms = next_ms - clock_monotonic_ms();
+    uv_update_time(&worker->loop);
+    uv_timer_start(&worker->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+static void host_timer_start(void *arg, struct run *run, int64_t at_ms)
+{
+    (void)run;
+    struct job *job = arg;
+    timers_set(&job->worker->timers, job, at_ms);
+}
+
+static void host_wake(void *arg, struct run *run)
+{
+    (void)run;
+    struct job *job = arg;
+    ready_put(&job->worker->ready, job);
+}
+
+static int64_t host_now_us(void *arg)
+{
+    (void)arg;
+    return clock_monotonic_us();
+}
+
+static void host_new_id(void *arg, char text[UUID_TEXT_LEN + 1])
+{
+    (void)arg;
+    uuid_format(uuid_v7(), text);
+}
+
+static const struct run_host host = {
+    .emit = host_emit,
+    .model_start = host_model_start,
+    .model_cancel = host_model_cancel,
+    .timer_start = host_timer_start,
+    .wake = host_wake,
+    .now_us = host_now_us,
+    .new_id = host_new_id,
+};
+
+/* --- jobs come and go --- */
+
+static void job_leave(struct job *job)
+{
+    struct worker *worker = job->worker;
+    registry_remove(worker->registry, job);
+    atomic_fetch_sub(&worker->live, 1);
+    workers_job_ended(worker->workers);
+    job->ops->unref(job);
+}
+
+static void job_begin(struct worker *worker, struct job *job)
+{
+    struct status err;
+    struct run *run = NULL;
+    enum status_code rc;
+    if (timers_reserve(&worker->timers, worker->held + 1))
+        rc = job->ops->make(job, &host, job, &run, &err);
+    else
+        rc = status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another run");
+    if (rc != STATUS_OK) {
+        job->ops->refused(job, &err);
+        job_leave(job);
+        return;
+    }
+    job->run = run;
+    job->emitted_at_ms = clock_monotonic_ms();
+    job->all_prev = NULL;
+    job->all_next = worker->all;
+    if (worker->all != NULL)
+        worker->all->all_prev = job;
+    worker->all = job;
+    worker->held++;
+    job->ops->begun(job);
+    ready_put(&worker->ready, job);
+}
+
+static void flush(struct worker *worker);
+
+static void job_end(struct worker *worker, struct job *job)
+{
+    flush(worker); /* so that nothing of it stays behind on the list */
+    assert(job->calls == NULL);
+    timers_drop(&worker->timers, job);
+    run_free(job->run);
+    job->run = NULL;
+    if (job->all_prev == NULL)
+        worker->all = job->all_next;
+    else
+        job->all_prev->all_next = job->all_next;
+    if (job->all_next != NULL)
+        job->all_next->all_prev = job->all_prev;
+    worker->held--;
+    job->ops->ended(job);
+    job_leave(job);
+}
+
+static void hold_back(struct job *job, bool is_paused)
+{
+    const struct model_backend *backend = job->worker->backend;
+    if (job->is_paused == is_paused || job->run == NULL)
+        return;
+    job->is_paused = is_paused;
+    run_set_paused(job->run, is_paused);
+    /* Resuming may bring text at once (libcurl): it only notes and wakes. */
+    for (struct job_call *call = job->calls, *next; call != NULL; call = next) {
+        next = call->next;
+        (is_paused ? backend->pause : backend->resume)(job->worker->models, call->call);
+    }
+    if (!is_paused)
+        ready_put(&job->worker->ready, job);
+}
+
+static void job_hear(struct worker *worker, struct job *job)
+{
+    unsigned signals = atomic_exchange(&job->signals, 0);
+    if (job->run == NULL)
+        return;
+    if (signals & JOB_STOP)
+        run_stop(job->run, END_REASON_STOPPED_BY_USER, STR(""));
+    if (signals & JOB_GONE)
+        run_stop(job->run, END_REASON_CALLER_GONE, STR(""));
+    if (signals & JOB_SHUTDOWN)
+        run_stop(job->run, END_REASON_SHUTTING_DOWN, STR(""));
+    if (signals & JOB_RESUME)
+        hold_back(job, false);
+    if (signals & ~(unsigned)JOB_RESUME)
+        ready_put(&worker->ready, job);
+}
+
+/* --- the loop --- */
+
+static void flush(struct worker *worker)
+{
+    struct job *job = worker->dirty;
+    worker->dirty = NULL;
+    while (job != NULL) {
+        struct job *next = job->dirty_next;
+        job->is_dirty = false;
+        if (job->ops->flush(job))
+            hold_back(job, true);
+        job = next;
+    }
+}
+
+/* Every job that is ready now gets one share, then what they emitted goes out. */
+static void turn(struct worker *worker)
+{
+    for (size_t shares = worker->ready.count; shares > 0; shares--) {
+        struct job *job = ready_take(&worker->ready);
+        if (job == NULL)
+            break;
+        switch (run_advance(job->run, TURN_STEPS, TURN_US)) {
+        case RUN_IDLE:
+            break;
+        case RUN_MORE:
+            ready_put(&worker->ready, job);
+            break;
+        case RUN_ENDED:
+            job_end(worker, job);
+            break;
+        }
+    }
+    flush(worker);
+    arm_timer(worker);
+}
+
+static void close_own_handles(struct worker *worker)
+{
+    uv_close((uv_handle_t *)&worker->mail, NULL);
+    uv_close((uv_handle_t *)&worker->before_poll, NULL);
+    uv_close((uv_handle_t *)&worker->after_poll, NULL);
+    uv_close((uv_handle_t *)&worker->busy, NULL);
+    uv_close((uv_handle_t *)&worker->timer, NULL);
+    uv_close((uv_handle_t *)&worker->pinger, NULL);
+}
+
+static void close_handles(struct worker *worker)
+{
+    worker->backend->close(worker->models);
+    close_own_handles(worker);
+}
+
+/* Nothing is left and nothing will come: the loop empties and ends. */
+static void end_if_done(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    bool is_asked_to_end = worker->is_asked_to_end;
+    pthread_mutex_unlock(&worker->lock);
+    if (is_asked_to_end && atomic_load(&worker->live) == 0 && !uv_is_closing((uv_handle_t *)&worker->mail))
+        close_handles(worker);
+}
+
+static void on_busy(uv_idle_t *idle)
+{
+    (void)idle; /* being active is all it does */
+}
+
+static void move(struct worker *worker)
+{
+    turn(worker);
+    if (worker->ready.count > 0)
+        uv_idle_start(&worker->busy, on_busy);
+    else
+        uv_idle_stop(&worker->busy);
+    end_if_done(worker);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    move(prepare->data);
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+    move(check->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    int64_t now_ms = clock_monotonic_ms();
+    worker->timer_at_ms = INT64_MIN; /* to be armed anew */
+    struct job *job;
+    while ((job = timers_due(&worker->timers, now_ms)) != NULL) {
+        run_timer(job->run);
+        ready_put(&worker->ready, job);
+    }
+}
+
+static void on_ping(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    int64_t now_ms = clock_monotonic_ms();
+    for (struct job *job = worker->all; job != NULL; job = job->all_next) {
+        if (now_ms - job->emitted_at_ms < PING_MS || job->is_paused)
+            continue;
+        const struct run_event ping = {.kind = EVENT_PING, .created_at_ms = clock_wall_ms()};
+        host_emit(job, job->run, &ping);
+    }
+}
+
+/* The next job of the mailbox, with the reference of its stay; NULL: empty. */
+static struct job *take_mail(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    struct job *job = worker->mail_first;
+    if (job != NULL) {
+        worker->mail_first = job->mail_next;
+        if (worker->mail_first == NULL)
+            worker->mail_last = NULL;
+        job->is_mailed = false; /* from here on it can be posted again */
+    }
+    pthread_mutex_unlock(&worker->lock);
+    return job;
+}
+
+static void on_mail(uv_async_t *async)
+{
+    struct worker *worker = async->data;
+    struct job *job;
+    while ((job = take_mail(worker)) != NULL) {
+        if (!job->is_taken) {
+            job->is_taken = true;
+            job_begin(worker, job);
+        }
+        job_hear(worker, job);
+        job->ops->unref(job);
+    }
+}
+
+void worker_ask_to_end(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->is_asked_to_end = true;
+    pthread_mutex_unlock(&worker->lock);
+    uv_async_send(&worker->mail);
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    pthread_mutex_destroy(&worker->lock);
+    timers_fini(&worker->timers);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&worker->loop);
+    assert(rc == 0); /* a handle was left open: our bug */
+    (void)rc;
+    return NULL;
+}
+
+enum status_code worker_start(struct worker *worker, struct status *err)
+{
+    worker->timer_at_ms = INT64_MAX;
+    if (uv_loop_init(&worker->loop) != 0)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "worker: no event loop to be had");
+    pthread_mutex_init(&worker->lock, NULL);
+    uv_async_init(&worker->loop, &worker->mail, on_mail);
+    uv_prepare_init(&worker->loop, &worker->before_poll);
+    uv_check_init(&worker->loop, &worker->after_poll);
+    uv_idle_init(&worker->loop, &worker->busy);
+    uv_timer_init(&worker->loop, &worker->timer);
+    uv_timer_init(&worker->loop, &worker->pinger);
+    worker->mail.data = worker->before_poll.data = worker->after_poll.data = worker->busy.data = worker;
+    worker->timer.data = worker->pinger.data = worker;
+    uv_prepare_start(&worker->before_poll, on_before_poll);
+    uv_check_start(&worker->after_poll, on_after_poll);
+    uv_timer_start(&worker->pinger, on_ping, PING_MS / 4, PING_MS / 4);
+    enum status_code rc = worker->backend->open(worker->backend->arg, &worker->loop, &worker->models, err);
+    bool has_models = rc == STATUS_OK;
+    if (has_models && pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+        rc = status_set(err, STATUS_RESOURCE_EXHAUSTED, "worker: no thread to be had");
+    if (rc == STATUS_OK)
+        return rc;
+    if (has_models)
+        worker->backend->close(worker->models);
+    close_own_handles(worker);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker->loop);
+    pthread_mutex_destroy(&worker->lock);
+    return rc;
+}

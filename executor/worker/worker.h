@@ -1,0 +1,46 @@
+/*
+ * worker: one thread with its loop and its runs. Inside executor/worker only; workers.h is the door.
+ * Threads  worker_post() and worker_ask_to_end() are anybody's.
+ */
+#pragma once
+#include "executor/worker/ready.h"
+#include "executor/worker/registry.h"
+#include "executor/worker/timers.h"
+#include "executor/worker/workers.h"
+
+struct worker {
+    struct workers *workers;
+    struct registry *registry;
+    const struct model_backend *backend;
+    void *models;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t mail;
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_idle_t busy; /* active while jobs are ready: the loop does not sleep then */
+    uv_timer_t timer, pinger;
+
+    pthread_mutex_t lock; /* mailbox */
+    struct job *mail_first, *mail_last;
+    bool is_asked_to_end;
+
+    struct ready ready;
+    struct timers timers;
+    struct job *dirty; /* have emitted since their last flush */
+    struct job *all;
+    atomic_size_t live; /* jobs, those in the mailbox included */
+    size_t held;        /* jobs that have begun */
+    int64_t timer_at_ms;
+    bool is_turning;
+};
+
+/* Makes loop and handles, and starts the thread. */
+MUST_CHECK enum status_code worker_start(struct worker *worker, struct status *err);
+/* Puts the job into the mailbox once, however often it is called before the worker looks; takes a reference for each stay. */
+void worker_post(struct worker *worker, struct job *job);
+/* The thread ends once no job is left. */
+void worker_ask_to_end(struct worker *worker);
+void worker_join(struct worker *worker);
+/* Told by a worker when one of its jobs is gone for good. */
+void workers_job_ended(struct workers *workers);

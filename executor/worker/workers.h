@@ -1,0 +1,59 @@
+/*
+ * workers: the threads that run graphs. Each owns an event loop, its model connections, its timers and its runs; a run never
+ * leaves its worker (architecture.md section 5).
+ * Threads  made and freed by the main thread; submit, find and the counters are anybody's.
+ */
+#pragma once
+#include "executor/worker/job.h"
+#include <uv.h>
+
+/* workers. More than cores gain nothing. */
+#define WORKERS_MAX 64
+/* node steps, and µs, of one run in one turn: then it is the next one's (architecture.md section 5, Turns). */
+#define TURN_STEPS 32
+#define TURN_US    500
+/* ms. Silence of a run after which a ping goes out. */
+#define PING_MS 10000
+
+struct workers;
+
+/* How a worker calls models: an object per loop. */
+struct model_backend {
+    void *arg;
+    /* The object for one loop, on its thread. RESOURCE_EXHAUSTED: no memory. */
+    enum status_code (*open)(void *arg, uv_loop_t *loop, void **ret_models, struct status *err);
+    void (*close)(void *models); /* the loop runs on until it is empty */
+    /* As node_model_start(): borrowed request; callbacks never from inside. */
+    struct model_call *(*start)(void *models, const struct model_request *request,
+                                const struct model_callbacks *callbacks, void *callback_arg,
+                                struct status *err);
+    void (*cancel)(void *models, struct model_call *call);
+    void (*pause)(void *models, struct model_call *call);
+    void (*resume)(void *models, struct model_call *call);
+};
+
+struct workers_options {
+    size_t count;    /* 1 to WORKERS_MAX */
+    size_t runs_max; /* at a time, of all workers */
+    struct model_backend backend;
+};
+
+/* Starts the threads. RESOURCE_EXHAUSTED: no memory, or no thread to be had. */
+MUST_CHECK enum status_code workers_new(const struct workers_options *options, struct workers **ret_workers,
+                                        struct status *err);
+/*
+ * Gives the job to the worker with the fewest runs; a reference is taken. Then either refused() or begun() … ended().
+ * RESOURCE_EXHAUSTED   NOT_BEGUN: runs_max are here
+ * UNAVAILABLE          NOT_BEGUN: draining
+ * ALREADY_EXISTS       a run with this id is here
+ */
+MUST_CHECK enum status_code workers_submit(struct workers *workers, struct job *job, struct status *err);
+/* The job with this run id, with a reference for the caller; NULL: not here, or ended. */
+struct job *workers_find(struct workers *workers, struct str run_id);
+size_t workers_live(const struct workers *workers);
+/* New jobs are refused from now on. */
+void workers_drain(struct workers *workers);
+/* Sends every job a signal. */
+void workers_signal_all(struct workers *workers, enum job_signal signal);
+/* Ends what is left as JOB_SHUTDOWN does, waits until all jobs have ended, joins the threads. NULL is fine. */
+void workers_free(struct workers *workers);
