@@ -322,7 +322,7 @@ static void close_handles(struct worker *worker)
 static void end_if_done(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
-    bool is_asked_to_end = worker->is_asked_to_end;
+    bool is_asked_to_end = worker->is_asked_to_end && worker->mail_first == NULL;
     pthread_mutex_unlock(&worker->lock);
     if (is_asked_to_end && atomic_load(&worker->live) == 0 && !uv_is_closing((uv_handle_t *)&worker->mail))
         close_handles(worker);
