@@ -11,7 +11,8 @@ struct rpc_server;
 /*
  * address             "127.0.0.1:7400", "[::]:7400", "host:0" (any free port), "unix:path". A unix socket gets mode 0600; a
  *                     stale one is replaced, one somebody listens on is not. A TCP port in use is refused too.
- * message_bytes_max   of a request; over it the library answers RESOURCE_EXHAUSTED
+ * message_bytes_max   of a request; over it the library answers RESOURCE_EXHAUSTED. Compressed requests are refused as
+ *                     UNIMPLEMENTED: the library would check the limit before it unpacks them
  * streams_max         calls at a time of one connection; 0: RPC_STREAMS_DEFAULT
  * connection_age_ms   when a connection is told to go, so that clients look for new servers; 0: never (grpc-c-core.md 5)
  * connection_grace_ms how long its calls may go on after that; 0: without end
