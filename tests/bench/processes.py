@@ -1,0 +1,208 @@
+"""The real binaries in a folder of their own, and what /proc and fakellm tell of them."""
+import base64
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+APP = """\
+app:
+  mode: advanced-chat
+  name: Bench
+kind: app
+version: 0.6.0
+workflow:
+  conversation_variables: []
+  environment_variables: []
+  features: {}
+  graph:
+    edges:
+    - {id: start-llm, source: start, sourceHandle: source, target: llm, targetHandle: target, type: custom}
+    - {id: llm-answer, source: llm, sourceHandle: source, target: answer, targetHandle: target, type: custom}
+    nodes:
+    - id: start
+      type: custom
+      data: {type: start, title: Start, desc: '', variables: []}
+    - id: llm
+      type: custom
+      data:
+        type: llm
+        title: Model
+        desc: ''
+        model:
+          provider: langgenius/openai/openai
+          name: gpt-4o-mini
+          mode: chat
+          completion_params: {temperature: 0.3}
+        prompt_template:
+        - {id: system-prompt, role: system, text: You answer briefly.}
+        - {id: user-prompt, role: user, text: '{{#sys.query#}}'}
+        context: {enabled: false, variable_selector: []}
+        vision: {enabled: false}
+    - id: answer
+      type: custom
+      data: {type: answer, title: Answer, desc: '', answer: '{{#llm.text#}}', variables: []}
+"""
+
+
+class Broken(Exception):
+    """Something did not start, did not answer or did not end."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise Broken(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+    return value
+
+
+class Process:
+    """A child with its output in a file."""
+
+    def __init__(self, name, arguments, folder, env=None):
+        self.name, self.log = name, folder / f"{name}.log"
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("HEDDLE_")}
+        try:
+            with self.log.open("ab") as log:
+                self.child = subprocess.Popen([str(a) for a in arguments], stdout=log, stderr=subprocess.STDOUT,
+                                              stdin=subprocess.DEVNULL, cwd=folder, env={**clean, **(env or {})})
+        except OSError as why:
+            raise Broken(f"{name} did not start: {why.strerror}") from why
+        self.proc = pathlib.Path(f"/proc/{self.child.pid}")
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-1500:]
+
+    def check(self):
+        if self.child.poll() is not None:
+            raise Broken(f"{self.name} has ended with {self.child.returncode}:\n{self.last_words()}")
+
+    def stop(self, seconds=20):
+        """Asks it to end. Returns its exit code, or None when it had to be killed."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            return None
+
+    def cpu_us(self):
+        fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_US
+
+    def waits(self):
+        """How often a thread of it has gone to sleep: each is a wake-up later."""
+        count = 0
+        for task in (self.proc / "task").iterdir():
+            for line in (task / "status").read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    count += int(line.split()[1])
+        return count
+
+    def rss_kib(self):
+        for line in (self.proc / "status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise Broken(f"{self.name}: no VmRSS")
+
+    def open_files(self):
+        return len(os.listdir(self.proc / "fd"))
+
+
+class Model:
+    """fakellm."""
+
+    def __init__(self, binary, folder):
+        self.process = Process("fakellm", [binary, "--listen", "127.0.0.1:0"], folder)
+        mark = "fakellm listening on "
+
+        def address():
+            self.process.check()
+            lines = self.process.log.read_text().splitlines()
+            return lines and lines[0].startswith(mark) and lines[0][len(mark):]
+
+        self.url = wait_until(address, 10, "fakellm ready")
+
+    def control(self, path, body=None):
+        request = urllib.request.Request(self.url.removesuffix("/v1") + "/control/" + path,
+                                         data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return json.loads(reply.read())
+
+    def answer_with(self, **rule):
+        """Forgets what it saw; from now on all requests are answered like that."""
+        self.control("reset", {})
+        self.control("script", [rule])
+
+    def stats(self):
+        return self.control("stats")
+
+    def requests(self):
+        return self.control("requests")
+
+
+class System:
+    """fakellm, executor and gateway with a store, one app, its key and a credential."""
+
+    def __init__(self, binaries, folder):
+        self.binaries, self.folder = binaries, folder
+        self.gateway = self.executor = None
+        self.model = Model(binaries / "fakellm", folder)
+
+    def start(self):
+        admin_token = base64.b16encode(os.urandom(16)).decode()
+        env = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": admin_token}
+        store, socket_path = f"sqlite:{self.folder}/heddle.db", f"unix:{self.folder}/executor.sock"
+        self.address, self.admin_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.executor_address = socket_path
+        self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store],
+                                self.folder, env)
+        self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
+                                           self.admin_address, "--store", store, "--executor_target", socket_path],
+                               self.folder, env)
+        self.ctl(None, "health", "--wait", "20")
+        (self.folder / "bench.yml").write_text(APP)
+        self.ctl(admin_token, "credential", "add", "--provider", "openai", "--name", "bench", "--base-url", self.model.url,
+                 HEDDLE_SECRET="bench")
+        imported = json.loads(self.ctl(admin_token, "--json", "app", "import", "bench.yml"))
+        self.app_id, self.version_id = imported["appId"], imported["versionId"]
+        self.key = self.ctl(admin_token, "key", "create", self.app_id, "--name", "bench", "--quiet").strip()
+
+    def ctl(self, token, *words, **env):
+        if token is not None:
+            env["HEDDLE_TOKEN"] = token
+        command = [self.binaries / "heddlectl", "--gateway", self.address, "--admin", self.admin_address, *words]
+        done = subprocess.run(command, cwd=self.folder, env={**os.environ, **env}, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60)
+        self.check()
+        if done.returncode != 0:
+            raise Broken(f"heddlectl {' '.join(words[:2])}: {done.stderr.strip()}")
+        return done.stdout
+
+    def check(self):
+        for process in self.processes().values():
+            process.check()
+
+    def processes(self):
+        """By name; only those that were started."""
+        named = {"gateway": self.gateway, "executor": self.executor, "fakellm": self.model.process}
+        return {name: process for name, process in named.items() if process is not None}
+
+    def stop(self):
+        """Exit codes by name; the gateway ends first."""
+        return {name: process.stop() for name, process in self.processes().items()}
