@@ -93,6 +93,7 @@ void exec_cancel(struct node_exec *x)
 void exec_release(struct node_exec *x)
 {
     struct run *run = x->run;
+    assert(!x->is_noted);
     exec_end_attempt(x);
     x->state = EXEC_ENDED;
     DL_DELETE(run->execs, x);

@@ -24,6 +24,7 @@ static bool advance_once(struct run *run);
 static void wake_resting(struct run *run);
 static void start_node(struct run *run, uint32_t node);
 static void look_at(struct run *run, struct node_exec *x);
+static void deal_with_report(struct run *run, struct node_exec *x);
 static void node_succeeded(struct run *run, struct node_exec *x);
 static void node_failed(struct run *run, struct node_exec *x);
 static void node_retries(struct run *run, struct node_exec *x);
@@ -327,7 +328,6 @@ static bool advance_once(struct run *run)
     struct node_exec *x = run->noted_first;
     if (x != NULL) {
         run->noted_first = x->next_noted;
-        x->is_noted = false;
         look_at(run, x);
         return true;
     }
@@ -363,14 +363,17 @@ static void start_node(struct run *run, uint32_t node)
 
 static void look_at(struct run *run, struct node_exec *x)
 {
-    if (x->state == EXEC_RESTING) {
-        exec_start(x);
-        return;
-    }
     if (x->state == EXEC_RUNNING)
-        exec_deliver(x);
-    if (x->state != EXEC_REPORTED || run->account.is_full || run->has_no_memory)
-        return; /* without memory a report is not to be trusted; the run ends next */
+        exec_deliver(x); /* still noted: a report it makes is looked at right here */
+    x->is_noted = false;
+    if (x->state == EXEC_RESTING)
+        exec_start(x);
+    else if (x->state == EXEC_REPORTED && !run->account.is_full && !run->has_no_memory)
+        deal_with_report(run, x); /* without memory a report is not to be trusted; the run ends next */
+}
+
+static void deal_with_report(struct run *run, struct node_exec *x)
+{
     run->tokens += x->result.total_tokens;
     if (x->has_failed)
         node_failed(run, x);
@@ -533,6 +536,7 @@ static void end(struct run *run, enum end_reason reason, struct str text)
     assert(!run->has_ended);
     struct node_exec *x, *next;
     DL_FOREACH_SAFE (run->execs, x, next) {
+        x->is_noted = false; /* the whole list is dropped */
         exec_cancel(x);
         emit_node_finished(x, NODE_STATUS_STOPPED, text);
         exec_release(x);
@@ -612,6 +616,7 @@ static void cancel_all(struct run *run)
 {
     struct node_exec *x, *next;
     DL_FOREACH_SAFE (run->execs, x, next) {
+        x->is_noted = false; /* the whole list is dropped */
         exec_cancel(x);
         exec_release(x);
     }

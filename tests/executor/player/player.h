@@ -89,3 +89,25 @@ void player_expect(struct player *p, const char *lines);
 /* Some line of the log begins like this. */
 bool player_saw(struct player *p, const char *line);
 #define assert_text(expected, b) assert_str((expected), buf_str(&(b)))
+
+/*
+ * Exports in few words: EXPORT("workflow", "", NODE("a", "start", "variables: []") NODE(…), EDGE("a", "b")).
+ * more: other keys of `workflow`, indented by two, each line with its end.
+ */
+#define EXPORT(mode, more, nodes, edges)                                                                     \
+    "app: {mode: " mode ", name: test}\nkind: app\nversion: 0.3.1\nworkflow:\n" more                         \
+    "  graph:\n    nodes:\n" nodes "    edges:\n" edges
+#define NODE(id, type, rest)                                                                                 \
+    "    - {id: " id ", type: custom, data: {type: " type ", title: " id ", " rest "}}\n"
+#define EDGE(from, to)           HANDLE(from, "source", to)
+#define HANDLE(from, handle, to) "    - {source: " from ", sourceHandle: " handle ", target: " to "}\n"
+#define START                    NODE("start", "start", "variables: []")
+/* The smallest configurations. */
+#define LLM(id, prompt, more)                                                                                \
+    NODE(id, "llm",                                                                                          \
+         "model: {provider: p, name: m, mode: chat, completion_params: {}}, "                                \
+         "prompt_template: [{role: user, text: \"" prompt "\"}], context: {enabled: false}, "                \
+         "vision: {enabled: false}" more)
+#define ANSWER(id, text) NODE(id, "answer", "answer: \"" text "\"")
+#define END_OF(id, name, selector)                                                                           \
+    NODE(id, "end", "outputs: [{variable: " name ", value_selector: [" selector "]}]")
