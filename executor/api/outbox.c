@@ -1,0 +1,118 @@
+/* outbox: see the header. */
+#include "executor/api/outbox.h"
+
+#include "shared/rpc/wire.h"
+
+/* Field numbers of heddle.executor.v1.ExecuteFrame and what it holds. */
+enum { FRAME_BEGUN = 1, FRAME_EVENTS = 2, FRAME_ENDED = 3, EVENTS_EVENT = 1 };
+
+void outbox_init(struct outbox *o)
+{
+    *o = (struct outbox){.event_count = 0};
+    buf_init(&o->events, OUTBOX_BYTES_MAX);
+    buf_init(&o->begun, 1024);
+    buf_init(&o->ended, 256);
+}
+
+void outbox_fini(struct outbox *o)
+{
+    buf_fini(&o->events);
+    buf_fini(&o->begun);
+    buf_fini(&o->ended);
+}
+
+bool outbox_begin(struct outbox *o, const Heddle__Executor__V1__Begun *begun)
+{
+    size_t mark = wire_put_begin(&o->begun, FRAME_BEGUN);
+    wire_put_bytes_if(&o->begun, 1, str_c(begun->instance_id));
+    wire_put_bytes_if(&o->begun, 2, str_c(begun->address));
+    wire_put_uint_if(&o->begun, 3, begun->attempt);
+    wire_put_end(&o->begun, mark);
+    return !o->begun.failed;
+}
+
+bool outbox_end(struct outbox *o, const struct event_finished *finished)
+{
+    size_t mark = wire_put_begin(&o->ended, FRAME_ENDED);
+    wire_put_uint_if(&o->ended, 1, finished->status);
+    wire_put_uint_if(&o->ended, 2, finished->reason);
+    wire_put_int_if(&o->ended, 3, finished->total_tokens);
+    wire_put_int_if(&o->ended, 4, finished->total_steps);
+    wire_put_int_if(&o->ended, 5, finished->elapsed_ms);
+    wire_put_end(&o->ended, mark);
+    return !o->ended.failed;
+}
+
+bool outbox_put(struct outbox *o, struct str event)
+{
+    if (o->is_closed)
+        return true;
+    size_t before = o->events.len;
+    wire_put_bytes(&o->events, EVENTS_EVENT, event);
+    if (o->events.failed) {
+        o->events.failed = false;
+        o->events.len = before; /* whole events only */
+        return false;
+    }
+    o->event_count++;
+    return true;
+}
+
+void outbox_close(struct outbox *o)
+{
+    o->is_closed = true;
+    buf_fini(&o->events);
+    o->event_count = 0;
+}
+
+bool outbox_hold(struct outbox *o)
+{
+    if (o->events.len > OUTBOX_BYTES_HIGH || o->event_count > OUTBOX_EVENTS_HIGH)
+        o->is_held = true;
+    return o->is_held;
+}
+
+bool outbox_release(struct outbox *o)
+{
+    if (!o->is_held || o->events.len > OUTBOX_BYTES_HIGH / 2 || o->event_count > OUTBOX_EVENTS_HIGH / 2)
+        return false;
+    o->is_held = false;
+    return true;
+}
+
+/* Takes the bytes of *from, which starts anew. */
+static void move(struct buf *from, struct buf *to)
+{
+    *to = *from;
+    buf_init(from, to->max);
+}
+
+enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
+{
+    buf_init(ret_frame, OUTBOX_BYTES_MAX + 64);
+    if (o->begun.len > 0) {
+        move(&o->begun, ret_frame);
+        return OUTBOX_MORE;
+    }
+    if (o->events.len > 0) {
+        wire_put_bytes(ret_frame, FRAME_EVENTS, buf_str(&o->events));
+        if (ret_frame
+                ->failed) { /* no memory now: what was taken so far makes room, so the next flush tries again */
+            buf_fini(ret_frame);
+            return OUTBOX_NOTHING;
+        }
+        buf_clear(&o->events);
+        o->event_count = 0;
+        return OUTBOX_MORE;
+    }
+    if (o->ended.len > 0) {
+        move(&o->ended, ret_frame);
+        return OUTBOX_LAST;
+    }
+    return OUTBOX_NOTHING;
+}
+
+bool outbox_has_next(const struct outbox *o)
+{
+    return o->begun.len > 0 || o->events.len > 0 || o->ended.len > 0;
+}
