@@ -2,6 +2,7 @@
  * run_core: what a run is made of. Private to executor/run.
  *
  *   run.c      its life: made, advanced, ended
+ *   outcome.c  what the end of a node leads to
  *   exec.c     one execution of a node; the functions a node calls
  *   emit.c     its events
  *   frame.c    which nodes are ready        response.c  which texts go out
@@ -105,6 +106,8 @@ void run_wake(struct run *run);
 int64_t run_now_us(const struct run *run);
 int64_t run_wall_ms(const struct run *run, int64_t at_us); /* Unix time of a monotonic one */
 void run_note(struct run *run, struct node_exec *x);       /* the run has to look at it */
+/* Cancels what runs and emits the last events. Text lives at least until this returns. */
+void run_end(struct run *run, enum end_reason reason, struct str text);
 bool run_charge(struct run *run, size_t bytes);
 void run_uncharge(struct run *run, size_t bytes);
 
@@ -127,6 +130,10 @@ void exec_deliver(struct node_exec *x);
 void exec_end_attempt(struct node_exec *x); /* gives up what the attempt held; harmless twice */
 void exec_cancel(struct node_exec *x);      /* ends its outside work as well */
 void exec_release(struct node_exec *x);     /* no living one any more; its memory is used again */
+
+/* --- outcome.c --- */
+/* Deals with a reported end; x may be gone afterwards. */
+void outcome_of(struct node_exec *x);
 
 /* --- emit.c --- */
 void emit_started(struct run *run);
