@@ -58,6 +58,11 @@ bool outbox_put(struct outbox *o, struct str event)
     return true;
 }
 
+void outbox_seal(struct outbox *o)
+{
+    o->is_sealed = true;
+}
+
 void outbox_close(struct outbox *o)
 {
     o->is_closed = true;
@@ -105,7 +110,7 @@ enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
         o->event_count = 0;
         return OUTBOX_MORE;
     }
-    if (o->ended.len > 0) {
+    if (o->is_sealed && o->ended.len > 0) {
         move(&o->ended, ret_frame);
         return OUTBOX_LAST;
     }
@@ -114,5 +119,5 @@ enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 
 bool outbox_has_next(const struct outbox *o)
 {
-    return o->begun.len > 0 || o->events.len > 0 || o->ended.len > 0;
+    return o->begun.len > 0 || o->events.len > 0 || (o->is_sealed && o->ended.len > 0);
 }

@@ -21,16 +21,19 @@ struct outbox {
     struct buf begun, ended; /* frames; empty when not there (yet) */
     bool is_held;            /* the run's sources are held back */
     bool is_closed;          /* nobody reads: what is put in is dropped */
+    bool is_sealed;          /* no event comes any more: the last frame may go */
 };
 
 void outbox_init(struct outbox *o);
 void outbox_fini(struct outbox *o);
 /* The first frame. False: no memory. */
 MUST_CHECK bool outbox_begin(struct outbox *o, const Heddle__Executor__V1__Begun *begun);
-/* The last frame. False: no memory. */
+/* The last frame; it goes out once the outbox is sealed. False: no memory. */
 MUST_CHECK bool outbox_end(struct outbox *o, const struct event_finished *finished);
 /* A serialized RunEvent. False: it did not fit, and the stream has a hole: the run has to be ended. */
 MUST_CHECK bool outbox_put(struct outbox *o, struct str event);
+/* No event comes any more. */
+void outbox_seal(struct outbox *o);
 /* Nobody reads any more. */
 void outbox_close(struct outbox *o);
 

@@ -295,17 +295,19 @@ static int compare_ids(const void *a, const void *b)
 void export_index_ids(struct export_reader *r)
 {
     struct dsl_export *e = r->e;
-    e->ids = arena_array(r->arena, (size_t)e->node_count + 1, sizeof *e->ids);
+    e->id_count = 0;
+    e->ids = arena_array(r->arena, e->node_count, sizeof *e->ids);
     if (e->ids == NULL)
         return;
     for (uint32_t i = 0; i < e->node_count; i++)
         e->ids[i] = (struct dsl_id){e->nodes[i].id, i};
-    qsort(e->ids, e->node_count, sizeof *e->ids, compare_ids);
+    e->id_count = e->node_count;
+    qsort(e->ids, e->id_count, sizeof *e->ids, compare_ids);
 }
 
 uint32_t dsl_export_find(const struct dsl_export *e, struct str id)
 {
-    uint32_t low = 0, high = e->ids == NULL ? 0 : e->node_count;
+    uint32_t low = 0, high = e->id_count;
     while (low < high) { /* the first that is not smaller */
         uint32_t middle = low + (high - low) / 2;
         if (str_cmp(e->ids[middle].id, id) < 0)
@@ -313,13 +315,13 @@ uint32_t dsl_export_find(const struct dsl_export *e, struct str id)
         else
             high = middle;
     }
-    return e->ids != NULL && low < e->node_count && str_eq(e->ids[low].id, id) ? e->ids[low].node : DSL_NONE;
+    return low < e->id_count && str_eq(e->ids[low].id, id) ? e->ids[low].node : DSL_NONE;
 }
 
 static void report_duplicate_ids(struct export_reader *r)
 {
     const struct dsl_export *e = r->e;
-    for (uint32_t i = 1; e->ids != NULL && i < e->node_count; i++) {
+    for (uint32_t i = 1; i < e->id_count; i++) {
         if (str_eq(e->ids[i].id, e->ids[i - 1].id))
             graph_report_add(r->report, false, e->nodes[e->ids[i].node].path,
                              "give every node an id of its own", "the id \"%.*s\" is taken by another node",

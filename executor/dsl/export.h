@@ -45,6 +45,7 @@ struct dsl_export {
     struct dsl_edge *edges; /* file order, added ones last */
     uint32_t edge_count;
     struct dsl_id *ids;
+    uint32_t id_count;
     const struct value *environment, *conversation; /* lists, or NULL */
     const struct value *features;                   /* object, or NULL */
     size_t tree_bytes;                              /* memory of the tree of values */

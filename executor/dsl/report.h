@@ -32,7 +32,7 @@ void graph_report_fini(struct graph_report *r);
 void graph_report_add(struct graph_report *r, bool is_warning, const char *path, const char *hint,
                       const char *text_fmt, ...) PRINTF_LIKE(5, 6);
 void graph_report_add_va(struct graph_report *r, bool is_warning, const char *path, const char *hint,
-                         const char *text_fmt, va_list args);
+                         const char *text_fmt, va_list args) PRINTF_LIKE(5, 0);
 /* A copy that lives with the report; "" without memory, and is_truncated. For mode, app_name, dsl_version. */
 const char *graph_report_copy(struct graph_report *r, struct str text);
 /* INVALID_ARGUMENT with the first problem in words; the report has one that is no warning. */

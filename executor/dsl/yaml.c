@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yaml.h>
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION     HASH_FNV /* the usual one falls through between cases, which Clang warns of */
 #include <uthash.h>
 
 /* A named value; `value` is NULL as long as it is open. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION     HASH_FNV /* the usual one falls through between cases, which Clang warns of */
 #include <uthash.h>
 #include <utlist.h>
 

@@ -212,11 +212,21 @@ static void job_begin(struct worker *worker, struct job *job)
     ready_put(&worker->ready, job);
 }
 
-static void flush(struct worker *worker);
+/* ended() sends what is left, together with the end. */
+static void take_off_dirty(struct worker *worker, struct job *job)
+{
+    if (!job->is_dirty)
+        return;
+    struct job **at = &worker->dirty;
+    while (*at != job)
+        at = &(*at)->dirty_next;
+    *at = job->dirty_next;
+    job->is_dirty = false;
+}
 
 static void job_end(struct worker *worker, struct job *job)
 {
-    flush(worker); /* so that nothing of it stays behind on the list */
+    take_off_dirty(worker, job);
     assert(job->calls == NULL);
     timers_drop(&worker->timers, job);
     run_free(job->run);

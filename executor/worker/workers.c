@@ -68,6 +68,7 @@ enum status_code workers_submit(struct workers *workers, struct job *job, struct
     job->worker = least_busy(workers);
     job->timer_index = SIZE_MAX;
     if (!registry_add(&workers->registry, job)) {
+        job->worker = NULL;
         workers_job_ended(workers);
         return status_reason(err, STATUS_ALREADY_EXISTS, "RUN_EXISTS", "a run with the id %s is running",
                              job->run_id);

@@ -1,0 +1,58 @@
+/*
+ * executor: heddle.executor.v1.ExecutorService: runs for gateways, stops, verdicts on exports (architecture.md section 3).
+ * Threads  made by the main thread; lives until its servers are freed, workers, helpers and store are ended.
+ */
+#pragma once
+#include "executor/api/versions.h"
+#include "executor/worker/workers.h"
+#include "shared/rpc/server.h"
+
+/*
+ * token     that callers must show (authorization: Bearer); NULL or "": none. Copied
+ * address   where Stop reaches this executor, for Begun; copied
+ */
+struct executor_options {
+    struct store *store;
+    struct workers *workers;
+    struct helpers *helpers;
+    struct versions *versions;
+    const char *token, *address;
+    struct run_limits limits;
+};
+
+/* What the handlers work with; read-only once made. */
+struct executor {
+    struct executor_options options;
+    char instance_id[UUID_TEXT_LEN + 1];
+    char *token, *address;
+};
+
+/* RESOURCE_EXHAUSTED: no memory. */
+MUST_CHECK enum status_code executor_new(const struct executor_options *options,
+                                         struct executor **ret_executor, struct status *err);
+void executor_free(struct executor *executor); /* NULL is fine */
+/* Adds the service to a server before its start. Errors as rpc_server_add(). */
+MUST_CHECK enum status_code executor_add(struct executor *executor, struct rpc_server *server,
+                                         struct status *err);
+
+/* Inside executor/api: does the caller show the token? Ends the call when not. */
+MUST_CHECK bool executor_admits(struct rpc_call *call);
+/* The handlers (rpc_method.start and the like). */
+void execute_start(struct rpc_call *call);
+void execute_sent(struct rpc_call *call, bool ok);
+void execute_cancelled(struct rpc_call *call);
+void execute_ended(struct rpc_call *call);
+void stop_start(struct rpc_call *call);
+void check_app_start(struct rpc_call *call);
+void check_app_ended(struct rpc_call *call);
+
+/* What the calls keep in rpc_call_state(). */
+struct execution;
+struct execute_state {
+    struct execution *execution; /* a reference */
+};
+struct check_app_state {
+    struct helper_task task;
+    struct rpc_call *call;
+    void *request; /* CheckAppRequest */
+};
