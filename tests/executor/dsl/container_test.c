@@ -82,6 +82,25 @@ static void an_old_container_gets_a_start_node(void **state)
     }
 }
 
+static void every_old_container_gets_one(void **state)
+{
+    (void)state;
+    struct reading r;
+    reading_graph(
+        &r,
+        START "{id: i, data: {type: iteration, start_node_id: a}}, {id: a, parentId: i, data: {type: code}}, "
+              "{id: l, data: {type: loop, start_node_id: b}}, {id: b, parentId: l, data: {type: code}}, "
+              "{id: k, parentId: l, data: {type: loop}}",
+        "");
+    assert_ok(r.rc);
+    assert_int_equal(9, r.e.node_count);
+    assert_starts(&r, "i", "istart");
+    assert_starts(&r, "l", "lstart");
+    assert_starts(&r, "k", "kstart");
+    assert_edges(&r, "istart>a lstart>b");
+    reading_fini(&r);
+}
+
 static void an_added_id_is_one_that_is_free(void **state)
 {
     (void)state;
@@ -244,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_of_every_kind_say_where_a_node_lies),
         cmocka_unit_test(an_old_container_gets_a_start_node),
+        cmocka_unit_test(every_old_container_gets_one),
         cmocka_unit_test(an_added_id_is_one_that_is_free),
         cmocka_unit_test(a_start_node_is_known_by_its_type_too),
         cmocka_unit_test(a_container_that_names_no_start),
