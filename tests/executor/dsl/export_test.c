@@ -121,6 +121,21 @@ static void every_broken_part_is_named(void **state)
     reading_fini(&r);
 }
 
+static void edges_have_to_be_a_list(void **state)
+{
+    (void)state;
+    struct reading r;
+    reading_init(&r, "app: {mode: workflow}\nworkflow: {graph: {nodes: [], edges: {}}}");
+    assert_ok(r.rc);
+    assert_entry(&r.report, false, "workflow.graph.edges", "has to be a list");
+    assert_entries(&r.report, 1);
+    reading_fini(&r);
+    reading_init(&r, "app: {mode: workflow}\nworkflow: {graph: {nodes: [], edges: null}}");
+    assert_ok(r.rc);
+    assert_entries(&r.report, 0);
+    reading_fini(&r);
+}
+
 static void too_many_nodes_or_edges_are_refused(void **state)
 {
     (void)state;
@@ -353,6 +368,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_on_has_one_problem),
         cmocka_unit_test(what_is_known_of_a_refused_export_is_kept),
         cmocka_unit_test(every_broken_part_is_named),
+        cmocka_unit_test(edges_have_to_be_a_list),
         cmocka_unit_test(too_many_nodes_or_edges_are_refused),
         cmocka_unit_test(versions_newer_than_known_are_a_warning),
         cmocka_unit_test(moderation_that_is_on_is_a_warning),

@@ -2,7 +2,9 @@
  * Exports become graphs: nodes with types and edges, the root, what is inactive, slots of what is read; and everything that
  * is wrong is named at once.
  */
+#include "executor/value/form.h"
 #include "tests/executor/graph/compiling.h"
+#include "tests/executor/graph/node_types.h"
 #include "tests/support/alloc_fail.h"
 #include <stdio.h>
 
@@ -172,6 +174,76 @@ static void what_is_not_served_fails_when_reached_if_asked_so(void **state)
     compiling_graph_unserved(&c, START "{id: a, data: {type: teapot}}", "s>a");
     assert_code(STATUS_INVALID_ARGUMENT, c.rc); /* nobody knows what that is */
     compiling_fini(&c);
+}
+
+static void what_belongs_to_a_container_that_is_not_served_is_not_reported_apart(void **state)
+{
+    (void)state;
+    struct compiling c;
+    node_types_serve_loops = false;
+    compiling_graph(&c,
+                    START
+                    "{id: l, data: {type: loop, start_node_id: ls}}, "
+                    "{id: ls, type: custom-loop-start, data: {type: loop-start}}, "
+                    "{id: le, parentId: l, data: {type: loop-end}}, {id: a, parentId: l, data: {type: code}}",
+                    "s>l ls>a a>le", "");
+    assert_code(STATUS_INVALID_ARGUMENT, c.rc);
+    assert_entry(&c.report, false, "workflow.graph.nodes[1]", "nodes of type loop are not served");
+    assert_entries(&c.report, 1);
+    compiling_fini(&c);
+
+    compiling_graph_unserved(
+        &c,
+        START "{id: l, data: {type: loop, start_node_id: a}}, {id: le, data: {type: loop-end}}, "
+              "{id: a, parentId: l, data: {type: code}}, {id: r, data: {type: answer, answer: x}}",
+        "s>l l>r");
+    assert_ok(c.rc);
+    assert_entry(&c.report, true, "workflow.graph.nodes[1]", "nodes of type loop are not served");
+    assert_entry(&c.report, true, "workflow.graph.nodes[2]",
+                 "nodes of type loop-end are not served"); /* lies nowhere */
+    assert_entries(&c.report, 2);
+    assert_int_equal(NODE_CONTAINER, graph_node(&c, "l")->kind);
+    assert_non_null(graph_node(&c, "lstart")->unsupported);
+    assert_int_equal(1, c.graph->responses[0].path_counts[0]); /* a container blocks, served or not */
+    compiling_fini(&c);
+    node_types_serve_loops = true;
+}
+
+static void a_constant_of_a_node_lives_with_the_graph(void **state)
+{
+    (void)state;
+    struct compiling c;
+    struct buf b;
+    buf_init(&b, 1024);
+    compiling_graph(&c, START "{id: a, data: {type: code, constant: [1, 2.5, x, null, true, {k: [v]}]}}",
+                    "s>a", "");
+    assert_clean(&c);
+    const struct reader_config *config = graph_node(&c, "a")->config;
+    value_put_json(&b, config->constant, JSON_COMPACT, false);
+    assert_str("[1,2.5,\"x\",null,true,{\"k\":[\"v\"]}]", buf_str(&b));
+    buf_fini(&b);
+    compiling_fini(&c);
+}
+
+static void an_answer_has_as_many_segments_as_it_needs(void **state)
+{
+    (void)state;
+    struct compiling c;
+    struct buf nodes;
+    buf_init(&nodes, 1 << 16);
+    buf_put_c(&nodes, START "{id: r, data: {type: answer, answer: '");
+    for (int i = 0; i < 50; i++)
+        buf_printf(&nodes, "%d{{#s.x%d#}}", i, i);
+    buf_put_c(&nodes, "'}}");
+    buf_put_char(&nodes, '\0');
+    compiling_graph(&c, nodes.ptr, "s>r", "");
+    assert_clean(&c);
+    const struct response *r = &c.graph->responses[0];
+    assert_int_equal(100, r->segment_count);
+    assert_str("49", r->segments[98].literal);
+    assert_str("x49", r->segments[99].selector.parts[1]);
+    compiling_fini(&c);
+    buf_fini(&nodes);
 }
 
 static void the_first_entry_node_is_the_root_and_others_are_inactive(void **state)
@@ -377,6 +449,9 @@ int main(void)
         cmocka_unit_test(all_problems_come_at_once),
         cmocka_unit_test(a_warning_refuses_nothing),
         cmocka_unit_test(what_is_not_served_fails_when_reached_if_asked_so),
+        cmocka_unit_test(what_belongs_to_a_container_that_is_not_served_is_not_reported_apart),
+        cmocka_unit_test(a_constant_of_a_node_lives_with_the_graph),
+        cmocka_unit_test(an_answer_has_as_many_segments_as_it_needs),
         cmocka_unit_test(the_first_entry_node_is_the_root_and_others_are_inactive),
         cmocka_unit_test(a_start_and_a_trigger_do_not_go_together),
         cmocka_unit_test(what_is_read_has_a_slot),

@@ -173,6 +173,25 @@ static void sizes_have_bounds(void **state)
     }
 }
 
+static void their_number_has_a_bound(void **state)
+{
+    (void)state;
+    struct compiling c;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_put_c(&b, "  environment_variables: [");
+    for (int i = 0; i <= 1000; i++)
+        buf_printf(&b, "{name: v%d, value_type: string, value: x}, ", i);
+    buf_put_c(&b, "]\n");
+    buf_put_char(&b, '\0');
+    compiling_graph(&c, START, "", b.ptr);
+    assert_code(STATUS_INVALID_ARGUMENT, c.rc);
+    assert_entry(&c.report, false, "workflow.environment_variables", "1001 variables, at most 1000");
+    assert_entries(&c.report, 1);
+    compiling_fini(&c);
+    buf_fini(&b);
+}
+
 static void of_equal_names_the_last_counts(void **state)
 {
     (void)state;
@@ -209,6 +228,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_a_problem),
         cmocka_unit_test(no_report_shows_a_value),
         cmocka_unit_test(sizes_have_bounds),
+        cmocka_unit_test(their_number_has_a_bound),
         cmocka_unit_test(of_equal_names_the_last_counts),
         cmocka_unit_test(a_workflow_has_no_conversation),
     };
