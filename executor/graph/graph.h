@@ -29,16 +29,17 @@ struct output_slot {
 struct node {
     uint32_t index;
     struct str id, title, type_name; /* type_name as in the export: the name shown in events */
-    const struct node_type *type; /* NULL: not served; then `unsupported` is set */
-    enum node_kind kind; /* a fail-branch node is NODE_BRANCH whatever its type says */
-    uint32_t *out, *in;  /* edge indexes, in file order */
+    const struct node_type *type;    /* NULL: not served; then `unsupported` is set */
+    enum node_kind kind;             /* a fail-branch node is NODE_BRANCH whatever its type says */
+    uint32_t *out, *in;              /* edge indexes, in file order */
     uint32_t out_count, in_count;
-    uint32_t container;  /* index of the enclosing iteration or loop; UINT32_MAX = none */
-    uint32_t child_root; /* of a container: its start node, root of its child runs; UINT32_MAX = no container */
+    uint32_t container; /* index of the enclosing iteration or loop; UINT32_MAX = none */
+    uint32_t
+        child_root; /* of a container: its start node, root of its child runs; UINT32_MAX = no container */
     /* Never runs: an entry node that is not the root, or what only such ones lead to. Its outgoing edges are skipped
        before a run starts (dify-dsl.md 1.7). */
     bool is_inactive;
-    void *config;        /* the type's own, in the arena; may point into the node's data, which lives as long */
+    void *config; /* the type's own, in the arena; may point into the node's data, which lives as long */
     struct output_slot *slots; /* which outputs are stored where */
     uint32_t slot_count;
     enum error_strategy error_strategy;
@@ -54,7 +55,8 @@ struct response_segment {
     bool is_reference;
     struct str literal;
     struct selector selector;
-    uint32_t source_node; /* node index of a reference; UINT32_MAX for sys, env, conversation or unknown nodes */
+    uint32_t
+        source_node; /* node index of a reference; UINT32_MAX for sys, env, conversation or unknown nodes */
 };
 struct response {
     uint32_t node;
@@ -65,7 +67,7 @@ struct response {
      * always is. They stand for the simple paths from the root (of the container's start node within one): see
      * response.c for why each needs no more than its last blocking edge.
      */
-    uint32_t **paths;        /* edge indexes */
+    uint32_t **paths; /* edge indexes */
     uint32_t *path_counts;
     uint32_t path_count;
 };
