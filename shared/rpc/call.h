@@ -30,7 +30,8 @@ enum rpc_drain { RPC_GO_ON, RPC_CANCEL_ON_DRAIN };
  * request      messages are checked against it (wire_check.h) before the handler sees them; INVALID_ARGUMENT goes back by itself
  * state_bytes  of rpc_call_state(), zeroed
  * slots        calls taken in at once per queue; 0: RPC_SLOTS_DEFAULT
- * drain        RPC_CANCEL_ON_DRAIN: cancelled as soon as the server drains; for streams that would last for ever
+ * drain        RPC_CANCEL_ON_DRAIN: cancelled when a server that stops has no other calls left; for streams that would last
+ *              for ever
  * start        a new call with its request; required
  * sent         the message of rpc_call_send() has been taken by flow control; !ok: the peer is gone, send no more. Not called
  *              once the owner has ended the call. Required with rpc_call_send().

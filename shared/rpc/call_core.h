@@ -39,6 +39,7 @@ struct rpc_call {
     atomic_uint flags;
     bool headers_sent;     /* changed by whoever sends */
     bool is_close_watched; /* the batch that tells of cancellation is out */
+    bool is_lasting;       /* in its lane's list (intake.c) */
     bool is_started;       /* its handler has seen it */
     bool needs_request;    /* there was no memory for a successor: to be posted again itself */
 
@@ -47,7 +48,7 @@ struct rpc_call {
     grpc_slice words, details; /* details empty: none */
     grpc_byte_buffer *reply;   /* RPC_UNARY, with OK */
 
-    struct rpc_call *prev, *next; /* of the queue's calls to be cancelled on drain (intake.c) */
+    struct rpc_call *prev, *next; /* in that list */
     max_align_t state[];
 };
 

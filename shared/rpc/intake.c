@@ -33,7 +33,7 @@ static void refuse(struct rpc_call *call, const char *reason, enum status_code c
 static struct rpc_lane *lane_of(const struct rpc_call *call);
 static void lane_add(struct rpc_lane *lane, struct rpc_call *call);
 static void lane_remove(struct rpc_lane *lane, struct rpc_call *call);
-static void lane_drain(struct rpc_op *op, bool ok);
+static void lane_cancel(struct rpc_op *op, bool ok);
 
 enum status_code rpc_intake_prepare(struct rpc_server *server, struct rpc_intake *ret_intake,
                                     struct status *err)
@@ -96,13 +96,13 @@ void rpc_intake_post(struct rpc_server *server, struct rpc_intake *take_intake)
     *take_intake = (struct rpc_intake){NULL, NULL};
 }
 
-void rpc_intake_drain(struct rpc_server *server)
+void rpc_intake_cancel_lasting(struct rpc_server *server)
 {
     for (size_t q = 0; q < rpc_queues_count(server->queues); q++) {
         struct rpc_lane *lane = &server->lanes[q];
-        lane->drain.done = lane_drain;
+        lane->cancel.done = lane_cancel;
         rpc_server_count(server, 1, 0);
-        rpc_queue_post(rpc_queues_at(server->queues, q), &lane->drain);
+        rpc_queue_post(rpc_queues_at(server->queues, q), &lane->cancel);
     }
 }
 
@@ -111,7 +111,8 @@ void rpc_intake_ended(struct rpc_call *call)
     struct rpc_server *server = call->entry->server;
     if (call->is_started && call->entry->method->ended != NULL)
         call->entry->method->ended(call);
-    lane_remove(lane_of(call), call);
+    if (call->is_lasting)
+        lane_remove(lane_of(call), call);
     if (call->needs_request) {
         rpc_call_reset(call);
         call_request(call); /* answered at once when the server has shut down */
@@ -176,29 +177,31 @@ static struct rpc_lane *lane_of(const struct rpc_call *call)
 
 static void lane_add(struct rpc_lane *lane, struct rpc_call *call)
 {
+    call->is_lasting = true;
     call->prev = NULL;
-    call->next = lane->to_cancel;
+    call->next = lane->lasting;
     if (call->next != NULL)
         call->next->prev = call;
-    lane->to_cancel = call;
+    lane->lasting = call;
+    rpc_server_count_lasting(lane->server, 1);
 }
 
-/* Also of one that is not there. */
 static void lane_remove(struct rpc_lane *lane, struct rpc_call *call)
 {
     if (call->prev != NULL)
         call->prev->next = call->next;
-    else if (lane->to_cancel == call)
-        lane->to_cancel = call->next;
+    else
+        lane->lasting = call->next;
     if (call->next != NULL)
         call->next->prev = call->prev;
+    rpc_server_count_lasting(lane->server, -1);
 }
 
-static void lane_drain(struct rpc_op *op, bool ok)
+static void lane_cancel(struct rpc_op *op, bool ok)
 {
     (void)ok;
-    struct rpc_lane *lane = CONTAINER_OF(op, struct rpc_lane, drain);
-    for (struct rpc_call *call = lane->to_cancel; call != NULL; call = call->next)
+    struct rpc_lane *lane = CONTAINER_OF(op, struct rpc_lane, cancel);
+    for (struct rpc_call *call = lane->lasting; call != NULL; call = call->next)
         grpc_call_cancel_with_status(call->handle, GRPC_STATUS_UNAVAILABLE, "the server is shutting down",
                                      NULL);
     rpc_server_count(lane->server, -1, 0);

@@ -2,6 +2,7 @@
  * server: see server.h.
  */
 #include "shared/rpc/server.h"
+#include "shared/base/clock.h"
 #include "shared/base/str.h"
 #include "shared/limits.h"
 #include "shared/rpc/address.h"
@@ -21,6 +22,8 @@ enum {
 static enum status_code add_method(struct rpc_server *server, const struct rpc_method *method, void *service,
                                    struct status *err);
 static enum status_code add_service_name(struct rpc_server *server, struct str path, struct status *err);
+static bool is_idle(const struct rpc_server *server);
+static bool wait_until(struct rpc_server *server, int64_t until_ms);
 static void on_shut_down(struct rpc_op *op, bool ok);
 
 static grpc_server *core_new(const struct rpc_server_options *options)
@@ -166,7 +169,6 @@ void rpc_server_drain(struct rpc_server *server)
     rpc_op_leaves(&server->shut_down);
     grpc_server_shutdown_and_notify(server->core, rpc_queue_cq(rpc_queues_at(server->queues, 0)),
                                     &server->shut_down);
-    rpc_intake_drain(server);
 }
 
 void rpc_server_stop(struct rpc_server *server, int64_t until_ms)
@@ -174,19 +176,29 @@ void rpc_server_stop(struct rpc_server *server, int64_t until_ms)
     if (!server->is_started)
         return;
     rpc_server_drain(server);
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    bool is_over_time = false;
     pthread_mutex_lock(&server->lock);
-    while (!server->is_shut_down || server->objects > 0) {
-        if (is_over_time) {
-            pthread_cond_wait(&server->changed, &server->lock);
-        } else if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT) {
-            is_over_time = true;
-            pthread_mutex_unlock(&server->lock);
-            grpc_server_cancel_all_calls(server->core);
-            pthread_mutex_lock(&server->lock);
-        }
+    while (server->live > server->lasting && wait_until(server, until_ms))
+        ;
+    if (server->lasting > 0) {
+        int64_t lingers_until_ms = clock_monotonic_ms() + RPC_LINGER_MS;
+        while (server->lasting > 0 &&
+               wait_until(server, lingers_until_ms < until_ms ? lingers_until_ms : until_ms))
+            ;
     }
+    pthread_mutex_unlock(&server->lock);
+    rpc_intake_cancel_lasting(server);
+
+    pthread_mutex_lock(&server->lock);
+    while (!is_idle(server) && wait_until(server, until_ms))
+        ;
+    bool is_late = !is_idle(server);
+    pthread_mutex_unlock(&server->lock);
+    if (is_late)
+        grpc_server_cancel_all_calls(server->core);
+
+    pthread_mutex_lock(&server->lock);
+    while (!is_idle(server))
+        pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
     server->is_started = false;
 }
@@ -210,6 +222,19 @@ void rpc_server_free(struct rpc_server *server)
     free(server);
 }
 
+/* Under the lock: nothing of this server is out any more. */
+static bool is_idle(const struct rpc_server *server)
+{
+    return server->is_shut_down && server->objects == 0;
+}
+
+/* Under the lock: waits for a change of the counts. False: it is `until_ms`. */
+static bool wait_until(struct rpc_server *server, int64_t until_ms)
+{
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    return pthread_cond_timedwait(&server->changed, &server->lock, &until) != ETIMEDOUT;
+}
+
 /* All under the lock: whoever sees no objects left may free the server as soon as it has the lock. */
 void rpc_server_count(struct rpc_server *server, int objects, int live)
 {
@@ -217,8 +242,15 @@ void rpc_server_count(struct rpc_server *server, int objects, int live)
     server->objects += (size_t)objects;
     server->live += (size_t)live;
     server->total += live > 0;
-    if (server->objects == 0)
-        pthread_cond_signal(&server->changed);
+    pthread_cond_signal(&server->changed); /* costs nothing while nobody waits */
+    pthread_mutex_unlock(&server->lock);
+}
+
+void rpc_server_count_lasting(struct rpc_server *server, int lasting)
+{
+    pthread_mutex_lock(&server->lock);
+    server->lasting += (size_t)lasting;
+    pthread_cond_signal(&server->changed);
     pthread_mutex_unlock(&server->lock);
 }
 

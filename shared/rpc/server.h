@@ -28,6 +28,8 @@ struct rpc_server_options {
 
 /* calls. Of one connection at a time: a gateway keeps all its runs on few connections. */
 #define RPC_STREAMS_DEFAULT 20000
+/* ms. How long connections kept by a watch outlast the last call, so that its end is read. */
+#define RPC_LINGER_MS 100
 /* bytes. Longest path of a unix socket (sun_path with its NUL). */
 #define RPC_UNIX_PATH_MAX 107
 
@@ -64,11 +66,17 @@ size_t rpc_server_live_calls(struct rpc_server *server);
 /* Calls started so far; any thread. */
 uint64_t rpc_server_total_calls(struct rpc_server *server);
 
-/* Stops listening and taking calls; live ones go on. Health watchers and reflection streams are ended. Does not wait. */
+/*
+ * Stops listening and taking calls, and tells callers to go elsewhere; live calls go on. Does not wait.
+ * The library closes a connection with its last call, and a caller that was about to write then may lose what it has not read
+ * yet. A health watch on the same connection prevents that (rpc_channel_options.health_service); for other callers, refuse
+ * new calls and wait for the live ones before draining.
+ */
 void rpc_server_drain(struct rpc_server *server);
 /*
- * Drains if that was not done, waits for the live calls until `until_ms` (monotonic), cancels what is left (cancelled() is
- * called) and waits until all have ended. The queues must be running.
+ * Drains if that was not done, waits for the live calls until `until_ms` (monotonic), ends health watches and reflection
+ * streams RPC_LINGER_MS after the last of them, cancels what is left at `until_ms` (cancelled() is called) and waits until all
+ * have ended. The queues must be running.
  */
 void rpc_server_stop(struct rpc_server *server, int64_t until_ms);
 /* After rpc_server_stop(), or of a server that never started. NULL is allowed. */

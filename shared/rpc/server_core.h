@@ -9,8 +9,8 @@
 /* What belongs to one queue's thread. */
 struct rpc_lane {
     struct rpc_server *server;
-    struct rpc_op drain;
-    struct rpc_call *to_cancel; /* live calls that end when the server drains */
+    struct rpc_op cancel;
+    struct rpc_call *lasting; /* live calls that end when the server stops */
 };
 
 struct rpc_server {
@@ -32,6 +32,7 @@ struct rpc_server {
     bool is_shut_down;
     size_t objects; /* requests posted, calls alive and ops out: while there are any, the server is needed */
     size_t live;
+    size_t lasting; /* of the live: to be cancelled when no others are left */
     uint64_t total;
 
     struct rpc_lane lanes[]; /* one per queue */
@@ -48,8 +49,9 @@ MUST_CHECK enum status_code rpc_intake_prepare(struct rpc_server *server, struct
 void rpc_intake_discard(struct rpc_intake *intake);
 /* Once the library's server has started. */
 void rpc_intake_post(struct rpc_server *server, struct rpc_intake *take_intake);
-/* Cancels the streams that would last for ever; on the queues' threads. */
-void rpc_intake_drain(struct rpc_server *server);
+/* Cancels the streams that would last for ever; on the queues' threads. Once. */
+void rpc_intake_cancel_lasting(struct rpc_server *server);
 
-/* server.c. Any thread. Changes of the counts; at no objects rpc_server_stop() goes on. */
+/* server.c. Any thread. Changes of the counts; rpc_server_stop() waits for them. */
 void rpc_server_count(struct rpc_server *server, int objects, int live);
+void rpc_server_count_lasting(struct rpc_server *server, int lasting);
