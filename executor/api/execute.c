@@ -311,6 +311,7 @@ void execute_start(struct rpc_call *call)
     x->wait.app_id = str_c(x->request->app_id);
     x->wait.version_id = str_c(x->request->version_id);
     execution_ref(&x->job); /* the question's */
+    model_source_catch_up(x->executor->options.models, x->request->config_generation);
     versions_load(x->executor->options.versions, &x->wait, x->request->config_generation);
 }
 

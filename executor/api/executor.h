@@ -4,10 +4,12 @@
  */
 #pragma once
 #include "executor/api/versions.h"
+#include "executor/model/backend.h"
 #include "executor/worker/workers.h"
 #include "shared/rpc/server.h"
 
 /*
+ * models    what it knows of credentials is brought up to date before a run whose gateway has seen more
  * token     that callers must show (authorization: Bearer); NULL or "": none. Copied
  * address   where Stop reaches this executor, for Begun; copied
  */
@@ -16,6 +18,7 @@ struct executor_options {
     struct workers *workers;
     struct helpers *helpers;
     struct versions *versions;
+    struct model_source *models;
     const char *token, *address;
     struct run_limits limits;
 };

@@ -1,0 +1,333 @@
+/* heddle-executor: runs workflow graphs for gateways. Options, start, end, doctor. */
+#include "executor/api/executor.h"
+#include "executor/model/backend.h"
+#include "shared/base/clock.h"
+#include "shared/base/process.h"
+#include "shared/http/client.h"
+#include "shared/limits.h"
+#include "shared/options_common.h"
+#include "shared/rpc/health.h"
+#include "shared/rpc/reflection.h"
+#include "shared/store/credential.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct config {
+    const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file;
+    int64_t workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
+    bool insecure;
+};
+
+#define ROW(field) .name = #field, .offset = offsetof(struct config, field)
+static const struct option options[] = {
+    OPTION_STORE(struct config),
+    {ROW(listen), .kind = OPTION_TEXT, .fallback = "unix:heddle-executor.sock",
+     .help = "address for gateways: unix:PATH (mode 0600), or host:port with executor_token"},
+    {ROW(advertise), .kind = OPTION_TEXT,
+     .help = "gRPC target under which gateways reach this executor for stops, where listen is not it (a "
+             "pod's IP)"},
+    OPTION_EXECUTOR_TOKEN(struct config),
+    OPTION_INSECURE(struct config),
+    OPTION_MASTER_KEY(struct config),
+    {ROW(workers), .kind = OPTION_INT, .fallback = "0", .max = WORKERS_MAX,
+     .help = "threads that run graphs; 0: one per two cores, at least one"},
+    OPTION_RPC_THREADS(struct config),
+    {ROW(max_runs), .kind = OPTION_INT, .fallback = "10000", .min = 1, .max = 1000000,
+     .help = "runs at a time; more are refused, so that the gateway tries another executor"},
+    {ROW(max_steps), .kind = OPTION_INT, .fallback = "500", .min = 1, .max = 1000000,
+     .help = "nodes that one run may start"},
+    {ROW(max_run_seconds), .kind = OPTION_INT, .fallback = "1200", .min = 1, .max = 604800,
+     .help = "seconds that one run may take"},
+    {ROW(ca_file), .kind = OPTION_FILE,
+     .help = "PEM file of authorities that model providers are checked against; none: the system's"},
+    OPTION_GRACE_SECONDS(struct config),
+    OPTION_LOG_LEVEL(struct config),
+    OPTION_LOG_FORMAT(struct config),
+};
+#undef ROW
+static const struct command commands[] = {
+    {"serve", "run graphs until SIGTERM"},
+    {"doctor", "check store, secrets and address, and say what to do"},
+};
+static const struct program program = {
+    .name = "heddle-executor",
+    .summary = "Runs the workflow graphs of Dify apps for heddle-gateway.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .commands = commands,
+    .command_count = ARRAY_LEN(commands),
+};
+
+/* Everything that is made at the start, in that order, and ended in stop(). */
+struct process {
+    struct rpc_queues *queues;
+    struct store *store;
+    struct helpers *helpers;
+    struct versions *versions;
+    struct model_source *models;
+    struct workers *workers;
+    struct executor *executor;
+    struct rpc_server *server;
+    struct rpc_health *health;
+    struct rpc_reflection *reflection;
+};
+
+static size_t threads_or(int64_t configured, long share)
+{
+    long threads = configured > 0 ? (long)configured : sysconf(_SC_NPROCESSORS_ONLN) / share;
+    return threads < 1 ? 1 : (size_t)threads;
+}
+
+/* On TCP whoever reaches the executor can act for anybody (architecture.md section 3, Trust). */
+static enum status_code check_trust(const struct config *config, struct status *err)
+{
+    bool is_unix = str_starts(str_c(config->listen), STR("unix:"));
+    if (!is_unix && (config->executor_token == NULL || config->executor_token[0] == '\0'))
+        return status_field(err, "executor_token",
+                            "is required when listen is not a unix socket: callers of an executor can "
+                            "act for any user");
+    return STATUS_OK;
+}
+
+static void warn_plain_text(const struct config *config)
+{
+    struct str listen = str_c(config->listen);
+    bool is_local = str_starts(listen, STR("unix:")) || str_starts(listen, STR("127.")) ||
+                    str_starts(listen, STR("localhost:")) || str_starts(listen, STR("[::1]"));
+    if (!is_local && !config->insecure)
+        log_warn("plain_text", LOG_C("listen", config->listen),
+                 LOG_C("words",
+                       "others can reach this address and it is not encrypted; insecure=yes silences this"));
+}
+
+static enum status_code start_services(struct process *p, const struct config *config, struct status *err)
+{
+    const struct model_source_options model_options = {.store = p->store, .ca_file = config->ca_file};
+    const struct rpc_server_options server_options = {.address = config->listen,
+                                                      .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
+    if (helpers_new(threads_or(0, 2), &p->helpers, err) != STATUS_OK ||
+        versions_new(p->store, p->helpers, &p->versions, err) != STATUS_OK ||
+        model_source_new(&model_options, &p->models, err) != STATUS_OK)
+        return err->code;
+    const struct workers_options worker_options = {.count = threads_or(config->workers, 2),
+                                                   .runs_max = (size_t)config->max_runs,
+                                                   .backend = model_source_backend(p->models)};
+    if (workers_new(&worker_options, &p->workers, err) != STATUS_OK)
+        return err->code;
+    const struct executor_options executor_options = {
+        .store = p->store,
+        .workers = p->workers,
+        .helpers = p->helpers,
+        .versions = p->versions,
+        .models = p->models,
+        .token = config->executor_token,
+        .address = config->advertise != NULL ? config->advertise : config->listen,
+        .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
+    };
+    if (executor_new(&executor_options, &p->executor, err) != STATUS_OK ||
+        rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
+        rpc_reflection_new(&p->reflection, err) != STATUS_OK ||
+        rpc_server_new(p->queues, &server_options, &p->server, err) != STATUS_OK ||
+        executor_add(p->executor, p->server, err) != STATUS_OK ||
+        rpc_health_add(p->health, p->server, err) != STATUS_OK ||
+        rpc_reflection_add(p->reflection, p->server, err) != STATUS_OK)
+        return err->code;
+    return rpc_server_start(p->server, err);
+}
+
+static enum status_code start(struct process *p, const struct config *config, struct status *err)
+{
+    const struct store_options store_options = {
+        .role = STORE_EXECUTOR, .schema = STORE_MIGRATE, .master_key = config->master_key};
+    if (check_trust(config, err) != STATUS_OK || http_global_init(err) != STATUS_OK ||
+        rpc_queues_new(threads_or(config->rpc_threads, 4), &p->queues, err) != STATUS_OK)
+        return err->code;
+    if (store_open(config->store, &store_options, &p->store, err) != STATUS_OK)
+        return status_prefix(err, "store");
+    if (start_services(p, config, err) != STATUS_OK)
+        return err->code;
+    return rpc_queues_start(p->queues, err);
+}
+
+/* Ends whatever start() has made, also half of it. */
+static void stop(struct process *p, int64_t until_ms)
+{
+    if (p->server != NULL)
+        rpc_server_stop(p->server, until_ms);
+    rpc_server_free(p->server);
+    store_close(
+        p->store); /* answers what was asked; afterwards nobody asks workers or helpers for anything */
+    helpers_free(p->helpers);
+    workers_free(p->workers);
+    model_source_free(p->models);
+    versions_free(p->versions);
+    executor_free(p->executor);
+    rpc_reflection_free(p->reflection);
+    rpc_health_free(p->health);
+    rpc_queues_free(p->queues);
+    http_global_fini();
+}
+
+static void set_serving(struct process *p, enum rpc_serving serving)
+{
+    (void)rpc_health_set(p->health, "", serving, NULL);
+    (void)rpc_health_set(p->health, "heddle.executor.v1.ExecutorService", serving,
+                         NULL); /* two names always fit */
+}
+
+/* SIGTERM: no new runs, the running ones go on for the grace time; a second signal ends them at once. */
+static void drain(struct process *p, int64_t grace_seconds)
+{
+    log_info("draining", LOG_INT("runs", workers_live(p->workers)), LOG_INT("grace_seconds", grace_seconds));
+    set_serving(p, RPC_NOT_SERVING);
+    workers_drain(p->workers);
+    rpc_server_drain(p->server);
+    int64_t until_ms = clock_monotonic_ms() + grace_seconds * 1000;
+    bool is_urged = false;
+    while (workers_live(p->workers) > 0 && !is_urged && clock_monotonic_ms() < until_ms)
+        is_urged = process_wait_signal(20);
+    if (workers_live(p->workers) > 0)
+        log_warn("ending_runs", LOG_INT("runs", workers_live(p->workers)));
+    workers_signal_all(p->workers, JOB_SHUTDOWN);
+}
+
+/* ms. For the last events of ended runs to reach their callers. */
+#define TAIL_MS 2000
+
+static int serve(const struct config *config, int64_t files)
+{
+    struct process p = {0};
+    struct status err;
+    if (start(&p, config, &err) != STATUS_OK) {
+        log_error("start_failed", LOG_C("reason", err.reason), LOG_C("field", err.field),
+                  LOG_C("words", err.message));
+        stop(&p, 0);
+        return 1;
+    }
+    warn_plain_text(config);
+    set_serving(&p, RPC_SERVING);
+    log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
+             LOG_C("instance", p.executor->instance_id), LOG_INT("files_max", files));
+    process_wait_signal(-1);
+    drain(&p, config->grace_seconds);
+    stop(&p, clock_monotonic_ms() + TAIL_MS);
+    log_info("stopped");
+    return 0;
+}
+
+/* --- doctor --- */
+
+static int doctor_line(const char *what, const struct status *status, const char *mend)
+{
+    bool is_fine = status->code == STATUS_OK;
+    printf("%-4s  %s%s%s\n", is_fine ? "ok" : "FAIL", what, is_fine ? "" : ": ",
+           is_fine ? "" : status->message);
+    if (!is_fine)
+        printf("      mend: %s\n", mend);
+    return is_fine ? 0 : 1;
+}
+
+struct secrets {
+    struct store_wait wait;
+    size_t count, unopened;
+};
+
+static void secrets_loaded(void *arg, const struct store_credential_set *set, const struct status *status)
+{
+    struct secrets *secrets = arg;
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        secrets->count++;
+        secrets->unopened += set->credentials[i].problem.len > 0;
+    }
+    store_wait_done(&secrets->wait, status);
+}
+
+static enum status_code check_secrets(struct store *store, struct status *err)
+{
+    struct secrets secrets = {.count = 0};
+    store_wait_init(&secrets.wait);
+    if (store_credential_load(store, NULL, secrets_loaded, &secrets, err) != STATUS_OK) {
+        store_wait_fini(&secrets.wait);
+        return err->code;
+    }
+    if (store_wait(&secrets.wait, err) != STATUS_OK)
+        return err->code;
+    if (secrets.count == 0)
+        return status_set(err, STATUS_NOT_FOUND, "there is no credential yet");
+    if (secrets.unopened > 0)
+        return status_set(err, STATUS_FAILED_PRECONDITION, "%zu of %zu cannot be opened with this master_key",
+                          secrets.unopened, secrets.count);
+    err->code = STATUS_OK;
+    return STATUS_OK;
+}
+
+static enum status_code check_address(const struct config *config, struct status *err)
+{
+    struct rpc_queues *queues = NULL;
+    struct rpc_server *server = NULL;
+    const struct rpc_server_options server_options = {.address = config->listen,
+                                                      .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
+    err->code = STATUS_OK;
+    if (rpc_queues_new(1, &queues, err) == STATUS_OK && rpc_queues_start(queues, err) == STATUS_OK &&
+        rpc_server_new(queues, &server_options, &server, err) == STATUS_OK &&
+        rpc_server_start(server, err) == STATUS_OK)
+        err->code = STATUS_OK;
+    if (server != NULL)
+        rpc_server_stop(server, 0);
+    rpc_server_free(server);
+    rpc_queues_free(queues);
+    return err->code;
+}
+
+static int doctor(const struct config *config, int64_t files)
+{
+    struct status err = {.code = STATUS_OK};
+    struct store *store = NULL;
+    const struct store_options store_options = {
+        .role = STORE_EXECUTOR, .schema = STORE_AS_IS, .master_key = config->master_key};
+    int failures = 0;
+    err.code = store_open(config->store, &store_options, &store, &err);
+    failures += doctor_line("store opens", &err,
+                            "start the gateway once, or run heddle-gateway migrate; check --store");
+    if (store != NULL) {
+        err.code = store_check(store, &err);
+        failures += doctor_line("store is whole and writable", &err, "restore a backup, or free disk space");
+        err.code = check_secrets(store, &err);
+        failures += doctor_line("credentials can be opened", &err,
+                                "heddlectl credential add, or give the master_key that sealed them");
+        store_close(store);
+    }
+    err.code = check_trust(config, &err);
+    failures += doctor_line("callers are checked", &err, "set executor_token on gateways and executors");
+    err.code = check_address(config, &err);
+    failures += doctor_line("listen address is free", &err,
+                            "end who listens there (it may be this executor), or change --listen");
+    status_set(&err, files >= 4096 ? STATUS_OK : STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open",
+               (long long)files);
+    failures += doctor_line("enough files may be open", &err, "raise the hard limit: ulimit -Hn 65536");
+    return failures == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config = {0};
+    const char *command;
+    switch (options_parse(&program, argc, argv, environ, &config, &command)) {
+    case OPTIONS_EXIT_OK:
+        return 0;
+    case OPTIONS_EXIT_USAGE:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    enum log_level level = LOG_INFO;
+    enum log_format format = LOG_TEXT;
+    (void)log_level_from(str_c(config.log_level), &level); /* the table has checked both */
+    (void)log_format_from(str_c(config.log_format), &format);
+    log_init(level, format, "executor");
+    int64_t files = process_prepare();
+    int result = strcmp(command, "doctor") == 0 ? doctor(&config, files) : serve(&config, files);
+    options_free(&program, &config);
+    return result;
+}

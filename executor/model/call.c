@@ -1,0 +1,273 @@
+/* call: see the header. */
+#include "executor/model/call.h"
+
+#include "executor/model/backend.h"
+#include "executor/model/openai.h"
+#include "executor/model/sse.h"
+#include "shared/base/clock.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum answer {
+    ANSWER_UNKNOWN,
+    ANSWER_STREAM, /* 200, text/event-stream */
+    ANSWER_WHOLE   /* anything else: kept and read at the end */
+};
+
+struct model_call {
+    struct http_transfer *transfer;
+    const struct credential *credential;
+    struct model_callbacks callbacks;
+    void *arg;
+    enum answer answer;
+    struct sse sse;
+    struct buf body; /* ANSWER_WHOLE; or the error that came inside a stream */
+    struct usage usage;
+    char finish_reason[32];
+    int64_t started_ms;
+    bool has_begun;     /* a readable piece has come */
+    bool is_done;       /* [DONE], or a finish reason */
+    bool is_reasoning;  /* inside <think>: reasoning_content is shown as Dify shows it */
+    bool is_unreadable; /* garbage, or too long */
+    bool has_error;     /* body holds it */
+    char error_code[64];
+};
+
+static void call_free(struct model_call *call)
+{
+    pool_unref(call->credential->pool);
+    sse_fini(&call->sse);
+    buf_fini(&call->body);
+    free(call);
+}
+
+static void note_first_token(struct model_call *call)
+{
+    if (call->usage.first_token_ms < 0)
+        call->usage.first_token_ms = clock_monotonic_ms() - call->started_ms;
+}
+
+/* Reasoning comes in a field of its own from some providers; Dify puts it into the text in <think> tags. */
+static void put_reasoning(struct model_call *call, struct str reasoning)
+{
+    if (reasoning.len == 0)
+        return;
+    note_first_token(call);
+    if (!call->is_reasoning)
+        call->callbacks.text(call->arg, STR("<think>\n"));
+    call->is_reasoning = true;
+    call->callbacks.text(call->arg, reasoning);
+}
+
+static void end_reasoning(struct model_call *call)
+{
+    if (call->is_reasoning)
+        call->callbacks.text(call->arg, STR("\n</think>"));
+    call->is_reasoning = false;
+}
+
+/* False: there is no use in reading on. */
+static bool take_piece(struct model_call *call, struct str json)
+{
+    struct openai_piece piece;
+    if (!openai_read(json, &piece)) {
+        call->is_unreadable = true;
+        return false;
+    }
+    call->has_begun = true;
+    if (piece.error.ptr != NULL) {
+        call->has_error = true;
+        buf_clear(&call->body);
+        buf_put(&call->body, piece.error);
+        snprintf(call->error_code, sizeof call->error_code, "%.*s", STR_ARG(piece.error_code));
+    } else {
+        put_reasoning(call, piece.reasoning);
+        if (piece.text.len > 0) {
+            note_first_token(call);
+            end_reasoning(call);
+            call->callbacks.text(call->arg, piece.text);
+        }
+        if (piece.finish_reason.len > 0) {
+            call->is_done = true;
+            snprintf(call->finish_reason, sizeof call->finish_reason, "%.*s", STR_ARG(piece.finish_reason));
+        }
+        if (piece.has_usage) {
+            call->usage.prompt_tokens = piece.prompt_tokens;
+            call->usage.completion_tokens = piece.completion_tokens;
+        }
+    }
+    value_unref(piece.root);
+    return !call->has_error;
+}
+
+static bool on_event(void *arg, struct str data)
+{
+    struct model_call *call = arg;
+    if (str_eq(data, STR("[DONE]"))) {
+        call->is_done = true;
+        return false;
+    }
+    return data.len == 0 || take_piece(call, data);
+}
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct model_call *call = arg;
+    if (call->answer == ANSWER_UNKNOWN) {
+        struct str type = http_transfer_content_type(call->transfer);
+        bool is_stream = http_transfer_status(call->transfer) == 200 &&
+                         str_eq_nocase(str_trim(str_sub(type, 0, sizeof "text/event-stream" - 1)),
+                                       STR("text/event-stream"));
+        call->answer = is_stream ? ANSWER_STREAM : ANSWER_WHOLE;
+    }
+    if (call->answer == ANSWER_WHOLE)
+        buf_put(&call->body, bytes);
+    else if (!call->is_unreadable && !call->has_error && !sse_feed(&call->sse, bytes, on_event, call))
+        call->is_unreadable = true;
+}
+
+static void fail(struct model_call *call, const char *error_type, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Tells and ends. */
+static void fail(struct model_call *call, const char *error_type, const char *fmt, ...)
+{
+    char words[1024];
+    va_list list;
+    va_start(list, fmt);
+    vsnprintf(words, sizeof words, fmt, list);
+    va_end(list);
+    struct str message = str_c(words);
+    message.len = str_is_utf8(message) ? message.len : str_utf8_cut(message, message.len);
+    call->callbacks.failed(call->arg, error_type, message);
+    call_free(call);
+}
+
+static void succeed(struct model_call *call)
+{
+    end_reasoning(call);
+    call->usage.latency_ms = clock_monotonic_ms() - call->started_ms;
+    const struct model_reply reply = {.usage = call->usage, .finish_reason = str_c(call->finish_reason)};
+    call->callbacks.done(call->arg, &reply);
+    call_free(call);
+}
+
+/* bytes. Of a provider's own words in an error. */
+#define WORDS_MAX 600
+
+/* The provider's own words in the body of a refusal. */
+static void fail_with_status(struct model_call *call, int status)
+{
+    struct openai_piece piece = {.root = NULL};
+    struct str words = str_trim(buf_str(&call->body));
+    if (openai_read(words, &piece) && piece.error.ptr != NULL)
+        words = piece.error;
+    if (words.len == 0)
+        words = STR("no words in the answer");
+    words.len = str_utf8_cut(words, WORDS_MAX);
+    struct buf copy;
+    buf_init(&copy, WORDS_MAX + 1);
+    buf_put(&copy, words);
+    value_unref(piece.root);
+    struct str said = str_is_utf8(buf_str(&copy)) ? buf_str(&copy) : STR("words that are no text");
+    fail(call, openai_error_type(status), "HTTP %d from credential %.*s: %.*s", status,
+         STR_ARG(call->credential->name), STR_ARG(said));
+    buf_fini(&copy);
+}
+
+static const char *error_type_of_code(const char *code)
+{
+    struct str text = str_c(code);
+    if (str_find(text, STR("rate_limit"), 0) != SIZE_MAX || str_find(text, STR("quota"), 0) != SIZE_MAX)
+        return "InvokeRateLimitError";
+    return str_find(text, STR("api_key"), 0) != SIZE_MAX ? "InvokeAuthorizationError"
+                                                         : "InvokeServerUnavailableError";
+}
+
+static void on_done(void *arg, const struct http_result *result)
+{
+    struct model_call *call = arg;
+    call->transfer = NULL;
+    if (result->outcome == HTTP_ANSWERED && result->status == 200 && call->answer == ANSWER_STREAM)
+        sse_end(&call->sse, on_event, call);
+    else if (result->outcome == HTTP_ANSWERED && result->status == 200 &&
+             !take_piece(call, buf_str(&call->body)) && !call->has_error)
+        call->is_unreadable = true;
+    bool is_answered = result->outcome == HTTP_ANSWERED && result->status == 200;
+    if (call->has_error)
+        fail(call, error_type_of_code(call->error_code), "credential %.*s: %.*s",
+             STR_ARG(call->credential->name), (int)str_utf8_cut(buf_str(&call->body), WORDS_MAX),
+             call->body.ptr);
+    else if (call->is_done || (is_answered && call->has_begun && !call->is_unreadable))
+        succeed(call); /* also when only the end of the connection was untidy */
+    else if (result->outcome == HTTP_ANSWERED && result->status != 200)
+        fail_with_status(call, result->status);
+    else if (call->is_unreadable)
+        fail(call, "InvokeServerUnavailableError",
+             "the answer of the model could not be read (credential %.*s)", STR_ARG(call->credential->name));
+    else if (is_answered)
+        fail(call, "InvokeServerUnavailableError", "the model ended without an answer (credential %.*s)",
+             STR_ARG(call->credential->name));
+    else
+        fail(call, "InvokeConnectionError", "%s (credential %.*s)", result->words,
+             STR_ARG(call->credential->name));
+}
+
+struct model_call *model_call_start(struct http_client *http, const struct credential *credential,
+                                    const struct model_request *request,
+                                    const struct model_callbacks *callbacks, void *arg, struct status *err)
+{
+    static const struct http_handler handler = {.data = on_data, .done = on_done};
+    struct model_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a model call");
+        return NULL;
+    }
+    call->credential = credential;
+    call->callbacks = *callbacks;
+    call->arg = arg;
+    call->usage.first_token_ms = -1;
+    call->started_ms = clock_monotonic_ms();
+    pool_ref(credential->pool);
+    sse_init(&call->sse);
+    buf_init(&call->body, MODEL_BODY_BYTES_MAX);
+    struct buf url, body;
+    buf_init(&url, STORE_URL_BYTES_MAX + 64);
+    buf_init(&body, OPENAI_REQUEST_BYTES_MAX);
+    buf_put(&url, credential->base_url);
+    buf_put_c(&url, openai_path(request));
+    buf_put_char(&url, '\0');
+    openai_put_request(&body, request);
+    const struct http_request http_request = {.method = "POST",
+                                              .url = url.ptr,
+                                              .headers = credential->headers,
+                                              .idle_ms = MODEL_IDLE_MS,
+                                              .repeat = HTTP_MAY_REPEAT};
+    enum status_code rc =
+        url.failed || body.failed
+            ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for the model's request")
+            : http_start(http, &http_request, &body, &handler, call, &call->transfer, err);
+    buf_fini(&url);
+    buf_fini(&body);
+    if (rc == STATUS_OK)
+        return call;
+    call_free(call);
+    return NULL;
+}
+
+void model_call_cancel(struct model_call *call)
+{
+    if (call->transfer != NULL)
+        http_cancel(call->transfer);
+    call_free(call);
+}
+
+void model_call_pause(struct model_call *call)
+{
+    http_pause(call->transfer);
+}
+
+void model_call_resume(struct model_call *call)
+{
+    http_resume(call->transfer);
+}

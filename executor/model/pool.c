@@ -1,0 +1,240 @@
+/* pool: see the header. */
+#include "executor/model/pool.h"
+
+#include "shared/base/arena.h"
+#include "shared/base/crypto.h"
+#include "shared/base/log.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* buckets; a power of two. */
+#define BUCKETS 1024
+/* bytes. Texts of STORE_CREDENTIALS_MAX credentials, and the lanes. */
+#define POOL_BYTES_MAX ((size_t)128 * 1024 * 1024)
+
+/* Those who serve one model of one provider, and how much each is due. */
+struct lane {
+    struct lane *next;
+    struct str provider, model;
+    const struct credential **members;
+    int64_t *due;
+    size_t count;
+    int64_t total;
+};
+struct pool {
+    atomic_size_t refs;
+    struct arena arena;
+    struct credential *credentials;
+    size_t count;
+    pthread_mutex_t lock; /* lanes and arena, once the pool is shared */
+    struct lane *buckets[BUCKETS];
+    size_t lane_count;
+};
+
+static struct str last_part(struct str provider)
+{
+    for (size_t i = provider.len; i-- > 0;) {
+        if (provider.ptr[i] == '/')
+            return str_sub(provider, i + 1, provider.len);
+    }
+    return provider;
+}
+
+bool glob_matches(struct str glob, struct str name)
+{
+    size_t g = 0, n = 0, star = SIZE_MAX, star_n = 0;
+    while (n < name.len) {
+        if (g < glob.len && (glob.ptr[g] == '?' || (glob.ptr[g] == name.ptr[n] && glob.ptr[g] != '*'))) {
+            g++;
+            n++;
+        } else if (g < glob.len && glob.ptr[g] == '*') {
+            star = g++;
+            star_n = n;
+        } else if (star != SIZE_MAX) { /* let the last star take one more */
+            g = star + 1;
+            n = ++star_n;
+        } else {
+            return false;
+        }
+    }
+    while (g < glob.len && glob.ptr[g] == '*')
+        g++;
+    return g == glob.len;
+}
+
+/* The header list of a credential; NULL: no memory, or not to be carried by HTTP. */
+static struct http_headers *make_headers(struct str secret)
+{
+    struct status err;
+    struct buf bearer;
+    struct http_headers *headers = http_headers_new();
+    buf_init(&bearer, STORE_SECRET_BYTES_MAX + 16);
+    buf_put_c(&bearer, "Bearer ");
+    buf_put(&bearer, secret);
+    bool is_good =
+        headers != NULL && !bearer.failed &&
+        http_headers_add(headers, STR("Content-Type"), STR("application/json"), &err) == STATUS_OK &&
+        http_headers_add(headers, STR("Accept"), STR("text/event-stream"), &err) == STATUS_OK &&
+        (secret.len == 0 ||
+         http_headers_add(headers, STR("Authorization"), buf_str(&bearer), &err) == STATUS_OK);
+    if (bearer.ptr != NULL)
+        secret_wipe(bearer.ptr, bearer.len);
+    buf_fini(&bearer);
+    if (is_good)
+        return headers;
+    http_headers_unref(headers);
+    return NULL;
+}
+
+static void read_credential(struct pool *pool, const struct store_credential_opened *from,
+                            struct credential *ret)
+{
+    struct arena *arena = &pool->arena;
+    struct str url = from->credential.base_url;
+    while (url.len > 0 && url.ptr[url.len - 1] == '/')
+        url.len--;
+    ret->pool = pool;
+    ret->provider = arena_copy(arena, last_part(from->credential.provider));
+    ret->name = arena_copy(arena, from->credential.name);
+    ret->base_url = arena_copy(arena, url);
+    ret->weight = from->credential.weight < 1 ? 1 : from->credential.weight;
+    struct str *models = arena_array(arena, from->credential.model_count + 1, sizeof *models);
+    for (; models != NULL && ret->model_count < from->credential.model_count; ret->model_count++)
+        models[ret->model_count] = arena_copy(arena, from->credential.models[ret->model_count]);
+    ret->models = models;
+    ret->headers = make_headers(from->secret);
+    ret->is_usable = !from->credential.disabled && from->problem.len == 0 && ret->headers != NULL &&
+                     str_eq(from->credential.protocol, STR("openai"));
+    if (from->problem.len > 0)
+        log_warn("credential_unusable", LOG_STR("name", from->credential.name),
+                 LOG_STR("why", from->problem));
+}
+
+enum status_code pool_new(const struct store_credential_set *set, struct pool **ret_pool, struct status *err)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
+    atomic_init(&pool->refs, 1);
+    pthread_mutex_init(&pool->lock, NULL);
+    arena_init(&pool->arena, POOL_BYTES_MAX);
+    pool->credentials = arena_array(&pool->arena, set->count + 1, sizeof *pool->credentials);
+    for (; pool->credentials != NULL && pool->count < set->count; pool->count++)
+        read_credential(pool, &set->credentials[pool->count], &pool->credentials[pool->count]);
+    if (pool->arena.failed) {
+        pool_unref(pool);
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
+    }
+    *ret_pool = pool;
+    return STATUS_OK;
+}
+
+struct pool *pool_ref(struct pool *pool)
+{
+    atomic_fetch_add(&pool->refs, 1);
+    return pool;
+}
+
+void pool_unref(struct pool *pool)
+{
+    if (pool == NULL || atomic_fetch_sub(&pool->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < pool->count; i++)
+        http_headers_unref(pool->credentials[i].headers);
+    pthread_mutex_destroy(&pool->lock);
+    arena_fini(&pool->arena);
+    free(pool);
+}
+
+static bool fits(const struct credential *credential, struct str provider, struct str model)
+{
+    if (!credential->is_usable || !str_eq(credential->provider, provider))
+        return false;
+    for (size_t i = 0; i < credential->model_count; i++) {
+        if (glob_matches(credential->models[i], model))
+            return true;
+    }
+    return false;
+}
+
+static struct lane **bucket_of(struct pool *pool, struct str provider, struct str model)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < provider.len; i++)
+        hash = (hash ^ (unsigned char)provider.ptr[i]) * 16777619U;
+    for (size_t i = 0; i < model.len; i++)
+        hash = (hash ^ (unsigned char)model.ptr[i]) * 16777619U;
+    return &pool->buckets[(hash ^ hash >> 16) % BUCKETS];
+}
+
+/* Under the lock. NULL: no memory for another lane. */
+static struct lane *lane_of(struct pool *pool, struct str provider, struct str model)
+{
+    struct lane **bucket = bucket_of(pool, provider, model);
+    for (struct lane *lane = *bucket; lane != NULL; lane = lane->next) {
+        if (str_eq(lane->provider, provider) && str_eq(lane->model, model))
+            return lane;
+    }
+    if (pool->lane_count == POOL_LANES_MAX)
+        return NULL;
+    struct lane *lane = arena_alloc(&pool->arena, sizeof *lane);
+    const struct credential **members = arena_array(&pool->arena, pool->count + 1, sizeof *members);
+    int64_t *due = arena_array(&pool->arena, pool->count + 1, sizeof *due);
+    struct str provider_copy = arena_copy(&pool->arena, provider),
+               model_copy = arena_copy(&pool->arena, model);
+    if (lane == NULL || members == NULL || due == NULL || provider_copy.ptr == NULL || model_copy.ptr == NULL)
+        return NULL;
+    *lane = (struct lane){
+        .next = *bucket, .provider = provider_copy, .model = model_copy, .members = members, .due = due};
+    for (size_t i = 0; i < pool->count; i++) {
+        if (!fits(&pool->credentials[i], provider, model))
+            continue;
+        lane->members[lane->count++] = &pool->credentials[i];
+        lane->total += pool->credentials[i].weight;
+    }
+    *bucket = lane;
+    pool->lane_count++;
+    return lane;
+}
+
+/* Smooth weighted round robin: all grow by their weight, the one most due is taken and pays for all. */
+static const struct credential *take_turn(struct lane *lane)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < lane->count; i++) {
+        lane->due[i] += lane->members[i]->weight;
+        if (lane->due[i] > lane->due[best])
+            best = i;
+    }
+    lane->due[best] -= lane->total;
+    return lane->members[best];
+}
+
+static const struct credential *first_fitting(const struct pool *pool, struct str provider, struct str model)
+{
+    for (size_t i = 0; i < pool->count; i++) {
+        if (fits(&pool->credentials[i], provider, model))
+            return &pool->credentials[i];
+    }
+    return NULL;
+}
+
+enum status_code pool_pick(struct pool *pool, struct str provider, struct str model,
+                           const struct credential **ret, struct status *err)
+{
+    struct str name = last_part(provider);
+    pthread_mutex_lock(&pool->lock);
+    struct lane *lane = lane_of(pool, name, model);
+    const struct credential *credential = lane == NULL      ? first_fitting(pool, name, model)
+                                          : lane->count > 0 ? take_turn(lane)
+                                                            : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    if (credential == NULL)
+        return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_CREDENTIAL",
+                             "no enabled credential serves model %.*s of provider %.*s; add one with "
+                             "heddlectl credential add --provider %.*s",
+                             STR_ARG(model), STR_ARG(name), STR_ARG(name));
+    *ret = credential;
+    return STATUS_OK;
+}
