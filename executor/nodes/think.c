@@ -11,6 +11,7 @@ enum tag_match { TAG_NONE, TAG_PARTIAL, TAG_WHOLE };
 /* For think_split(). */
 struct collector {
     struct buf text, block, *reasoning;
+    bool has_failed; /* a block: clearing its buf forgets that */
 };
 
 static void run(struct think_filter *f, bool is_end);
@@ -128,6 +129,7 @@ static void collect_block(void *arg)
     if (block.len > 0 && c->reasoning->len > 0)
         buf_put_char(c->reasoning, '\n');
     buf_put(c->reasoning, block);
+    c->has_failed |= c->block.failed;
     buf_clear(&c->block);
 }
 
@@ -141,8 +143,8 @@ void think_split(struct str whole, struct buf *ret_text, struct buf *ret_reasoni
     think_init(&f, &sink, &c);
     bool ok = think_put(&f, whole);
     think_end(&f);
-    ok &= !c.text.failed && !c.block.failed;
     collect_block(&c);
+    ok &= !c.text.failed && !c.has_failed;
     put_single_blank_lines(ret_text, str_trim(buf_str(&c.text)));
     ret_text->failed |= !ok;
     think_fini(&f);
