@@ -164,8 +164,8 @@ static void stop(struct process *p, int64_t until_ms)
     versions_free(p->versions);
     executor_free(p->executor);
     rpc_reflection_free(p->reflection);
-    rpc_health_free(p->health);
     rpc_queues_free(p->queues);
+    rpc_health_free(p->health);
     http_global_fini();
 }
 
@@ -181,8 +181,8 @@ static void drain(struct process *p, int64_t grace_seconds)
 {
     log_info("draining", LOG_INT("runs", workers_live(p->workers)), LOG_INT("grace_seconds", grace_seconds));
     set_serving(p, RPC_NOT_SERVING);
-    workers_drain(p->workers);
-    rpc_server_drain(p->server);
+    workers_drain(
+        p->workers); /* refused runs try another executor; the listener stays, so that tails arrive */
     int64_t until_ms = clock_monotonic_ms() + grace_seconds * 1000;
     bool is_urged = false;
     while (workers_live(p->workers) > 0 && !is_urged && clock_monotonic_ms() < until_ms)

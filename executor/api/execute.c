@@ -101,9 +101,12 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
     struct execution *x = execution_of(job);
     const Heddle__Executor__V1__ExecuteRequest *request = x->request;
     struct value *inputs = NULL, *files = NULL, *environment = NULL;
-    if (payload_inputs(request, &inputs, err) == STATUS_OK &&
-        payload_files(request, &files, err) == STATUS_OK &&
-        payload_environment(&x->version->environment, &environment, err) == STATUS_OK) {
+    enum status_code rc = payload_inputs(request, &inputs, err);
+    if (rc == STATUS_OK)
+        rc = payload_files(request, &files, err);
+    if (rc == STATUS_OK)
+        rc = payload_environment(&x->version->environment, &environment, err);
+    if (rc == STATUS_OK) {
         const struct run_params params = {
             .graph = x->version->graph,
             .run_id = str_c(request->run_id),
@@ -122,13 +125,12 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
             .deadline_ms = x->deadline_ms,
             .limits = x->executor->options.limits,
         };
-        (void)run_new(&params, host, host_arg, ret_run, err); /* its code is in *err */
-        err->code = *ret_run == NULL ? err->code : STATUS_OK;
+        rc = run_new(&params, host, host_arg, ret_run, err);
     }
     value_unref(environment);
     value_unref(files);
     value_unref(inputs);
-    return err->code;
+    return rc;
 }
 
 static void refused(struct job *job, const struct status *status)
@@ -231,9 +233,7 @@ static void loaded(struct version_wait *wait, struct version *take_version, cons
     pthread_mutex_lock(&x->lock);
     if (err.code == STATUS_OK && x->is_cancelled)
         status_set(&err, STATUS_CANCELLED, "the caller left before the run had begun");
-    if (err.code == STATUS_OK)
-        (void)workers_submit(x->executor->options.workers, &x->job, &err); /* its code is in err */
-    if (err.code != STATUS_OK)
+    if (err.code != STATUS_OK || workers_submit(x->executor->options.workers, &x->job, &err) != STATUS_OK)
         finish(x, &err);
     pthread_mutex_unlock(&x->lock);
     execution_unref(&x->job); /* the question's */
