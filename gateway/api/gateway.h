@@ -1,0 +1,55 @@
+/*
+ * gateway: heddle.v1.ChatService, WorkflowService, TaskService and ConversationService: who calls, what for, where it goes;
+ * and the relay (architecture.md section 4).
+ * Threads  made by the main thread; lives until its servers and queues are ended and the store is closed.
+ */
+#pragma once
+#include "gateway/api/links.h"
+#include "gateway/api/tasks.h"
+#include "gateway/auth/key_cache.h"
+#include "shared/rpc/server.h"
+
+struct gateway_options {
+    struct store *store;
+    struct links *links;
+};
+struct gateway { /* read-only once made, but for what locks itself */
+    struct store *store;
+    struct links *links;
+    struct tasks *tasks;
+    struct key_cache *keys;
+    char instance_id[UUID_TEXT_LEN + 1];
+    atomic_bool is_draining;
+};
+
+/* Follows the store's changes. RESOURCE_EXHAUSTED: no memory. */
+MUST_CHECK enum status_code gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
+                                        struct status *err);
+void gateway_free(struct gateway *gateway); /* NULL is fine */
+/* Adds the services to a server before its start. Errors as rpc_server_add(). */
+MUST_CHECK enum status_code gateway_add(struct gateway *gateway, struct rpc_server *server,
+                                        struct status *err);
+/* New runs are refused from now on (UNAVAILABLE, SHUTTING_DOWN). */
+void gateway_drain(struct gateway *gateway);
+/* Notes in the store which keys were used lately; now and then, from the main thread. */
+void gateway_note_key_uses(struct gateway *gateway);
+
+/* --- inside gateway/api --- */
+
+/* Which of the two a call is: what it takes and what may use it. */
+enum run_service { RUN_CHAT, RUN_WORKFLOW };
+/* Bytes of rpc_call_state() of a call that is for a run. */
+struct run_state {
+    struct run_call *run; /* a reference */
+};
+void chat_start(struct rpc_call *call);
+void workflow_start(struct rpc_call *call);
+void run_sent(struct rpc_call *call, bool ok);
+void run_cancelled(struct rpc_call *call);
+void run_ended(struct rpc_call *call);
+
+struct stop_state {
+    struct stop_call *stop;
+};
+void stop_task_start(struct rpc_call *call);
+void stop_task_ended(struct rpc_call *call);

@@ -1,0 +1,37 @@
+/*
+ * requests: what callers ask for, checked and put into the words of an executor.
+ * Threads  plain functions.
+ */
+#pragma once
+#include "gateway/api/gateway.h"
+#include "heddle/executor/v1/executor.pb-c.h"
+#include "heddle/v1/chat.pb-c.h"
+#include "heddle/v1/workflow.pb-c.h"
+
+/* bytes. The caller's name for its end user. */
+#define REQUEST_USER_BYTES_MAX 255
+
+/* Of either service. */
+struct run_request {
+    enum run_service service;
+    union {
+        Heddle__V1__SendMessageRequest *chat;
+        Heddle__V1__RunWorkflowRequest *workflow;
+        ProtobufCMessage *message;
+    };
+};
+/* Unpacks. RESOURCE_EXHAUSTED: memory (the kit has checked the bytes). */
+MUST_CHECK enum status_code request_read(struct run_request *r, struct str bytes, struct status *err);
+void request_free(struct run_request *r);
+/*
+ * INVALID_ARGUMENT, the field named: user, query, run_id, version_id, parent_message_id, inputs_json
+ * NOT_FOUND          CONVERSATION_NOT_FOUND: this release keeps no conversations
+ */
+MUST_CHECK enum status_code request_check(const struct run_request *r, struct status *err);
+struct str request_user(const struct run_request *r);
+struct str request_run_id(const struct run_request *r);     /* "" when the caller brings none */
+struct str request_version_id(const struct run_request *r); /* "" for the published one */
+bool request_outlives_caller(const struct run_request *r);  /* on_disconnect CONTINUE */
+
+/* Fills what the caller said; everything is borrowed from the request. */
+void request_to_executor(const struct run_request *r, Heddle__Executor__V1__ExecuteRequest *ret);
