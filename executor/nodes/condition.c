@@ -70,8 +70,9 @@ static void compile_one(struct node_compile *nc, const struct value *data, const
 {
     char at[160];
     snprintf(at, sizeof at, "%s.variable_selector", path);
-    c->variable = node_compile_selector(nc, value_get_c(data, "variable_selector"), at);
-    if (c->variable.count == 0)
+    const struct value *selector = value_get_c(data, "variable_selector");
+    c->variable = node_compile_selector(nc, selector, at);
+    if (selector == NULL || !value_is_truthy(selector))
         node_compile_problem(nc, at, "choose a variable", "the condition has no variable");
     if (!compile_operator(nc, data, path, &c->op))
         return;

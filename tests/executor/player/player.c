@@ -462,3 +462,9 @@ bool player_saw(struct player *p, const char *line)
     }
     return false;
 }
+
+void player_check_contains(const char *needle, struct str text)
+{
+    if (str_find(text, str_c(needle), 0) == SIZE_MAX)
+        fail_msg("\"%.*s\" has no \"%s\"", STR_ARG(text), needle);
+}

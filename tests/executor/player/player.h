@@ -88,7 +88,9 @@ void player_pass(struct player *p, int64_t ms);
 void player_expect(struct player *p, const char *lines);
 /* Some line of the log begins like this. */
 bool player_saw(struct player *p, const char *line);
-#define assert_text(expected, b) assert_str((expected), buf_str(&(b)))
+#define assert_text(expected, b)        assert_str((expected), buf_str(&(b)))
+#define assert_text_contains(needle, b) player_check_contains((needle), buf_str(&(b)))
+void player_check_contains(const char *needle, struct str text);
 
 /*
  * Exports in few words: EXPORT("workflow", "", NODE("a", "start", "variables: []") NODE(…), EDGE("a", "b")).
