@@ -1,0 +1,50 @@
+#ifndef FAKELLM_REPLY_H
+#define FAKELLM_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "prompt.h"
+#include "text.h"
+
+/*
+ * reply: a reply in the words of the OpenAI protocol, as events of a stream or as one body.
+ * It is cut into words, which here are tokens: the first word, then each further one with the blanks before it.
+ */
+struct reply {
+    enum prompt_kind kind;
+    struct text prefix; /* how every event begins: id, object, created, model */
+    bool is_usage_asked;
+    size_t prompt_tokens;
+
+    struct span words;
+    size_t repeat;
+    size_t word_count; /* with all repeats */
+
+    size_t next_word; /* counts through all repeats */
+    size_t next_at;   /* bytes into `words` */
+};
+
+/*
+ * words   borrowed; must outlive the reply
+ * repeat  how many times they are said, with one blank between
+ *
+ * False: no memory. End it with reply_fini() in any case.
+ */
+bool reply_init(struct reply *reply, const struct prompt *prompt, const char *id, struct span words,
+                size_t repeat);
+void reply_fini(struct reply *reply);
+
+/* The events of a stream, in this order. */
+void reply_put_start(struct reply *reply, struct text *out); /* the role; nothing for /v1/completions */
+void reply_put_word(struct reply *reply, struct text *out);  /* the next one; there must be one */
+void reply_put_finish(struct reply *reply, struct text *out);
+
+/* The whole reply as one body. *ret_cut is where its text has come to after cut_words words (SIZE_MAX: all). */
+void reply_put_body(struct reply *reply, size_t cut_words, struct text *out, size_t *ret_cut);
+
+/* What OpenAI says with an error status. */
+void reply_put_error(int status, struct text *out);
+
+#endif
