@@ -7,7 +7,7 @@
 static void take_edge(struct frame *f, uint32_t edge);
 static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skipped);
 static void pass_on_skips(struct frame *f, struct frame_queue *skipped);
-static void make_ready(struct frame *f, uint32_t node, uint32_t predecessor);
+static void make_ready(struct frame *f, uint32_t node);
 static void queue_push(struct frame *f, struct frame_queue *q, uint32_t node);
 static uint32_t queue_pop(struct frame *f, struct frame_queue *q);
 
@@ -17,7 +17,8 @@ bool frame_init(struct frame *f, struct arena *arena, const struct graph *graph,
                         .nodes = arena_array(arena, graph->node_count, sizeof *f->nodes),
                         .edges = arena_array(arena, graph->edge_count, sizeof *f->edges),
                         .slots = arena_array(arena, graph->slot_count, sizeof(struct value *)),
-                        .ready = {FRAME_NO_NODE, FRAME_NO_NODE}};
+                        .ready = {FRAME_NO_NODE, FRAME_NO_NODE},
+                        .ending = FRAME_NO_NODE};
     if (f->nodes == NULL || f->edges == NULL || f->slots == NULL)
         return false;
     struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
@@ -30,7 +31,7 @@ bool frame_init(struct frame *f, struct arena *arena, const struct graph *graph,
         }
     }
     pass_on_skips(f, &skipped);
-    make_ready(f, root, FRAME_NO_NODE);
+    make_ready(f, root);
     return true;
 }
 
@@ -54,6 +55,7 @@ bool frame_has_ready(const struct frame *f)
 void frame_take_all(struct frame *f, uint32_t node)
 {
     const struct node *n = &f->graph->nodes[node];
+    f->ending = node;
     f->nodes[node].has_ended = true;
     for (uint32_t i = 0; i < n->out_count; i++)
         take_edge(f, n->out[i]);
@@ -64,6 +66,7 @@ void frame_take_handle(struct frame *f, uint32_t node, struct str handle)
     const struct node *n = &f->graph->nodes[node];
     const struct edge *edges = f->graph->edges;
     struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
+    f->ending = node;
     f->nodes[node].has_ended = true;
     for (uint32_t i = 0; i < n->out_count; i++) {
         if (!str_eq(edges[n->out[i]].handle, handle)) {
@@ -116,7 +119,7 @@ static void take_edge(struct frame *f, uint32_t edge)
     if (f->edge_taken != NULL)
         f->edge_taken(f->arg, edge);
     if (target->edges_unknown == 0)
-        make_ready(f, e->target, e->source);
+        make_ready(f, e->target);
 }
 
 /* The target goes on the list when this was its last hope. */
@@ -131,7 +134,7 @@ static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skippe
     if (target->edges_unknown > 0)
         return;
     if (target->edges_taken > 0) {
-        make_ready(f, e->target, e->source);
+        make_ready(f, e->target);
     } else if (target->mark == FRAME_UNKNOWN) {
         target->mark = FRAME_SKIPPED;
         queue_push(f, skipped, e->target);
@@ -148,13 +151,13 @@ static void pass_on_skips(struct frame *f, struct frame_queue *skipped)
     }
 }
 
-static void make_ready(struct frame *f, uint32_t node, uint32_t predecessor)
+static void make_ready(struct frame *f, uint32_t node)
 {
     struct frame_node *n = &f->nodes[node];
     if (n->mark != FRAME_UNKNOWN)
         return;
     n->mark = FRAME_TAKEN;
-    n->predecessor = predecessor;
+    n->predecessor = f->ending;
     queue_push(f, &f->ready, node);
 }
 

@@ -31,6 +31,7 @@ struct frame {
     uint8_t *edges; /* enum frame_mark */
     struct value **slots;
     struct frame_queue ready;
+    uint32_t ending; /* the node whose end is being dealt with */
     /* Told of every edge that is taken, after it is marked and before its target is looked at. */
     void (*edge_taken)(void *arg, uint32_t edge);
     void *arg;

@@ -2,7 +2,8 @@
  * run: one execution of a graph, from its checked inputs to its one end (dify-dsl.md section 3).
  * What comes from outside (a model's text, a timer, a stop) is only noted, and the host is woken; run_advance() is the one
  * place that moves a run. It talks to its host by the functions of struct run_host, reads no clock and knows no thread.
- * Threads  a run belongs to one worker; every function here is called there, and none from inside emit().
+ * Threads  a run belongs to one worker; every function here is called there, and from inside emit() only run_stop(),
+ *          run_set_paused() and the getters.
  * Memory   values are counted in the run's account, the rest lives in its arena; both end with run_free(). A run that
  *          cannot get memory ends (failed, memory limit); nothing else is touched.
  */

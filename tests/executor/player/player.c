@@ -384,6 +384,8 @@ static void put_event(struct player *p, const struct run_event *event)
     case EVENT_NODE_STARTED:
         buf_printf(b, " %.*s", STR_ARG(event->node.node_id));
         assert_int_equal(event->node.execution_id.len, 36);
+        snprintf(p->last_predecessor, sizeof p->last_predecessor, "%.*s",
+                 STR_ARG(event->node.predecessor_id));
         break;
     case EVENT_NODE_FINISHED:
     case EVENT_NODE_RETRY:
@@ -455,12 +457,15 @@ void player_expect(struct player *p, const char *lines)
 
 bool player_saw(struct player *p, const char *line)
 {
-    size_t len = strlen(line), at = 0;
-    for (struct str log = buf_str(&p->log); (at = str_find(log, str_c(line), at)) != SIZE_MAX; at += len) {
-        if (at == 0 || log.ptr[at - 1] == '\n')
-            return true;
-    }
-    return false;
+    return player_count(p, line) > 0;
+}
+
+size_t player_count(struct player *p, const char *line)
+{
+    size_t len = strlen(line), at = 0, count = 0;
+    for (struct str log = buf_str(&p->log); (at = str_find(log, str_c(line), at)) != SIZE_MAX; at += len)
+        count += at == 0 || log.ptr[at - 1] == '\n';
+    return count;
 }
 
 void player_check_contains(const char *needle, struct str text)

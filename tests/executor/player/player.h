@@ -50,6 +50,7 @@ struct player {
     struct buf
         last_record; /* of the last node_finished or node_retry: {"inputs":…,"process_data":…,"outputs":…} */
     char last_error_type[64];
+    char last_predecessor[64]; /* of the last node_started */
     uint64_t sequence;
 };
 struct play {                                         /* what a caller sends; everything may be left out */
@@ -86,8 +87,9 @@ void player_pass(struct player *p, int64_t ms);
 
 /* The log so far is exactly these lines (each with its line end); it is empty afterwards. */
 void player_expect(struct player *p, const char *lines);
-/* Some line of the log begins like this. */
+/* Some line of the log begins like this; how many do. */
 bool player_saw(struct player *p, const char *line);
+size_t player_count(struct player *p, const char *line);
 #define assert_text(expected, b)        assert_str((expected), buf_str(&(b)))
 #define assert_text_contains(needle, b) player_check_contains((needle), buf_str(&(b)))
 void player_check_contains(const char *needle, struct str text);

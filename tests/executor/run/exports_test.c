@@ -145,6 +145,7 @@ static void two_ends_one_streams_a_template_one_the_model(void **state)
     player_play(&p, &(struct play){.inputs = "{\"query\":\"Hello, how are you?\",\"blocking\":1}"});
     assert_true(player_saw(&p, "text_chunk 1754239042599.query \"Hello, how are you?\"\n"
                                "text_chunk 1754239058707.answer \"\\n\"\n"));
+    assert_int_equal(player_count(&p, "text_chunk "), 3);
     assert_true(player_saw(&p, "text_chunk 1754296914925.output \"mocked llm response\" final\n"));
     assert_text("Hello, how are you?\nmocked llm response", p.text);
     player_close(&p);

@@ -107,9 +107,15 @@ static void the_predecessor_is_the_node_whose_end_made_it_ready(void **state)
 {
     struct player p;
     (void)state;
-    player_open(&p, EXPORT("workflow", "", START END_OF("end", "o", "sys, user_id"), EDGE("start", "end")));
-    player_play(&p, &(struct play){0});
-    assert_text("{\"o\":\"u-1\"}", p.outputs);
+    player_open(
+        &p, EXPORT("workflow", "", START LLM("slow", "a", "") TEMPLATE("quick", "q") TEMPLATE("join", "j"),
+                   EDGE("start", "slow") EDGE("start", "quick") EDGE("slow", "join") EDGE("quick", "join")));
+    player_start(&p, &(struct play){0});
+    player_go(&p);
+    assert_string_equal(p.last_predecessor, "start");
+    player_finish(&p);
+    assert_true(player_saw(&p, "node_started join"));
+    assert_string_equal(p.last_predecessor, "slow");
     player_close(&p);
 }
 
