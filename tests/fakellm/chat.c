@@ -95,7 +95,7 @@ static bool chat_decide(struct chat *chat, const struct prompt *prompt)
     chat->kind = entry->status != 200 ? CHAT_ERROR : prompt->is_stream ? CHAT_STREAM : CHAT_WHOLE;
     struct span words = chat_words(chat, prompt);
     if (chat->echo.failed || (prompt->model != NULL && entry->model == NULL) ||
-        words.len + 1 > (size_t)(REPLY_BYTES_MAX / chat->rule->repeat))
+        words.len > (size_t)(REPLY_BYTES_MAX / chat->rule->repeat))
         return false;
     return reply_init(&chat->reply, prompt, entry->id, words, (size_t)chat->rule->repeat);
 }

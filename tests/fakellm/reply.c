@@ -89,10 +89,8 @@ void reply_put_start(struct reply *reply, struct text *out)
 static void put_next_word(struct reply *reply, struct text *out)
 {
     assert(reply->next_word < reply->word_count);
-    if (reply->next_at == reply->words.len) { /* once more from the start */
-        reply->next_at = 0;
-        text_put(out, SPAN(" "));
-    }
+    if (reply->next_at == reply->words.len)
+        reply->next_at = 0; /* once more from the start */
     size_t n = word_bytes(reply->words, reply->next_at);
     text_put_escaped(out, (struct span){reply->words.ptr + reply->next_at, n});
     reply->next_at += n;

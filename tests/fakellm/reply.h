@@ -28,7 +28,7 @@ struct reply {
 
 /*
  * words   borrowed; must outlive the reply
- * repeat  how many times they are said, with one blank between
+ * repeat  how many times they are said; each time is cut into words on its own
  *
  * False: no memory. End it with reply_fini() in any case.
  */

@@ -141,12 +141,18 @@ struct log_entry *request_log_begin(struct request_log *log, const char *id_pref
     return entry;
 }
 
-static void put_time(struct text *out, const char *name, int64_t ns)
+/* One moment by both clocks. The wall clock is read once, on arrival, so that it cannot jump within a request. */
+static void put_time(struct text *out, const char *name, const struct log_entry *entry, int64_t ns)
 {
-    if (ns == 0)
+    if (ns == 0) {
         text_putf(out, ",\"%s\":null", name);
-    else
-        text_putf(out, ",\"%s\":%lld.%03lld", name, (long long)(ns / 1000000), (long long)(ns / 1000 % 1000));
+        return;
+    }
+    int64_t us = ns / 1000;
+    int64_t at_wall_us = entry->received_wall_us + (ns - entry->received_ns) / 1000;
+    text_putf(out, ",\"%s\":{\"monotonic_ms\":%lld.%03lld,\"wall_ms\":%lld.%03lld}", name,
+              (long long)(us / 1000), (long long)(us % 1000), (long long)(at_wall_us / 1000),
+              (long long)(at_wall_us % 1000));
 }
 
 /* The body as it was sent: JSON as JSON, anything else as a string. */
@@ -174,11 +180,10 @@ static void put_entry(struct text *out, const struct log_entry *entry)
         text_put(out, SPAN("null"));
     else
         text_putf(out, "%d", entry->rule);
-    put_time(out, "received_at_ms", entry->received_ns);
-    put_time(out, "received_at_wall_ms", entry->received_wall_us * 1000);
-    put_time(out, "first_byte_at_ms", entry->first_byte_ns);
-    put_time(out, "ended_at_ms", entry->ended_ns);
-    text_put(out, SPAN(",\"ended\":"));
+    put_time(out, "received_at", entry, entry->received_ns);
+    put_time(out, "first_byte_at", entry, entry->first_byte_ns);
+    put_time(out, "ended_at", entry, entry->ended_ns);
+    text_put(out, SPAN(",\"end\":"));
     text_put_json(out, entry->ended_ns != 0 ? end_names[entry->how] : NULL);
     text_putf(out, ",\"chunks_sent\":%lld,\"messages_digest\":\"%016llx\",\"body_bytes\":%zu,\"body\":",
               (long long)entry->chunks_sent, (unsigned long long)entry->messages_digest, entry->body_bytes);

@@ -157,7 +157,7 @@ static bool check_rule(const struct rule *rule, char message[RULE_MESSAGE_BYTES]
 {
     if (rule->status != 200 && rule->status < 400)
         return say(message, "must be 200, or an error from 400 to 599", "status");
-    if (rule->reply != NULL && strlen(rule->reply) + 1 > (size_t)(REPLY_BYTES_MAX / rule->repeat))
+    if (rule->reply != NULL && strlen(rule->reply) > (size_t)(REPLY_BYTES_MAX / rule->repeat))
         return say(message, "with its repeats the reply is longer than 16 MiB", "repeat");
     return true;
 }
