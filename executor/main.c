@@ -6,6 +6,7 @@
 #include "shared/http/client.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
+#include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
 #include "shared/rpc/reflection.h"
 #include "shared/store/credential.h"
@@ -88,17 +89,6 @@ static enum status_code check_trust(const struct config *config, struct status *
                             "is required when listen is not a unix socket: callers of an executor can "
                             "act for any user");
     return STATUS_OK;
-}
-
-static void warn_plain_text(const struct config *config)
-{
-    struct str listen = str_c(config->listen);
-    bool is_local = str_starts(listen, STR("unix:")) || str_starts(listen, STR("127.")) ||
-                    str_starts(listen, STR("localhost:")) || str_starts(listen, STR("[::1]"));
-    if (!is_local && !config->insecure)
-        log_warn("plain_text", LOG_C("listen", config->listen),
-                 LOG_C("words",
-                       "others can reach this address and it is not encrypted; insecure=yes silences this"));
 }
 
 static enum status_code start_services(struct process *p, const struct config *config, struct status *err)
@@ -205,7 +195,7 @@ static int serve(const struct config *config, int64_t files)
         stop(&p, 0);
         return 1;
     }
-    warn_plain_text(config);
+    doctor_warn_plain_text(config->listen, config->insecure);
     set_serving(&p, RPC_SERVING);
     log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
              LOG_C("instance", p.executor->instance_id), LOG_INT("files_max", files));
@@ -217,16 +207,6 @@ static int serve(const struct config *config, int64_t files)
 }
 
 /* --- doctor --- */
-
-static int doctor_line(const char *what, const struct status *status, const char *mend)
-{
-    bool is_fine = status->code == STATUS_OK;
-    printf("%-4s  %s%s%s\n", is_fine ? "ok" : "FAIL", what, is_fine ? "" : ": ",
-           is_fine ? "" : status->message);
-    if (!is_fine)
-        printf("      mend: %s\n", mend);
-    return is_fine ? 0 : 1;
-}
 
 struct secrets {
     struct store_wait wait;
@@ -262,24 +242,6 @@ static enum status_code check_secrets(struct store *store, struct status *err)
     return STATUS_OK;
 }
 
-static enum status_code check_address(const struct config *config, struct status *err)
-{
-    struct rpc_queues *queues = NULL;
-    struct rpc_server *server = NULL;
-    const struct rpc_server_options server_options = {.address = config->listen,
-                                                      .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
-    err->code = STATUS_OK;
-    if (rpc_queues_new(1, &queues, err) == STATUS_OK && rpc_queues_start(queues, err) == STATUS_OK &&
-        rpc_server_new(queues, &server_options, &server, err) == STATUS_OK &&
-        rpc_server_start(server, err) == STATUS_OK)
-        err->code = STATUS_OK;
-    if (server != NULL)
-        rpc_server_stop(server, 0);
-    rpc_server_free(server);
-    rpc_queues_free(queues);
-    return err->code;
-}
-
 static int doctor(const struct config *config, int64_t files)
 {
     struct status err = {.code = STATUS_OK};
@@ -300,11 +262,12 @@ static int doctor(const struct config *config, int64_t files)
     }
     err.code = check_trust(config, &err);
     failures += doctor_line("callers are checked", &err, "set executor_token on gateways and executors");
-    err.code = check_address(config, &err);
+    err.code = doctor_check_address(config->listen, &err);
     failures += doctor_line("listen address is free", &err,
                             "end who listens there (it may be this executor), or change --listen");
-    status_set(&err, files >= 4096 ? STATUS_OK : STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open",
-               (long long)files);
+    err.code = files >= 4096 ? STATUS_OK
+                             : status_set(&err, STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open",
+                                          (long long)files);
     failures += doctor_line("enough files may be open", &err, "raise the hard limit: ulimit -Hn 65536");
     return failures == 0 ? 0 : 1;
 }

@@ -27,9 +27,10 @@ struct node_type {
      */
     void (*cancel)(struct node_exec *x);
 };
-const struct node_type *node_type_find(
-    struct str name);                     /* by export name, legacy names included; NULL: not served */
-bool node_type_is_known(struct str name); /* a type of Dify, served or not (dify-dsl.md 1.7) */
+/* By export name, legacy names included; NULL: not served. */
+const struct node_type *node_type_find(struct str name);
+/* A type of Dify, served or not (dify-dsl.md 1.7)? */
+bool node_type_is_known(struct str name);
 
 /* --- for compile (implemented in executor/graph/compile.c) --- */
 struct arena *node_compile_arena(struct node_compile *nc); /* of the graph */
@@ -62,11 +63,10 @@ void node_compile_fields(struct node_compile *nc, struct input_field *fields, ui
 
 /* --- for a running node (implemented in executor/run/) --- */
 const struct node *node_exec_node(struct node_exec *x);
-void *node_exec_state(
-    struct node_exec *x,
-    size_t size); /* zeroed scratch of this execution, made at the first call; NULL: no memory */
-struct arena *node_exec_arena(
-    struct node_exec *x); /* scratch that ends with this attempt (arena_defer: values, bufs) */
+/* Zeroed memory of this attempt, made at the first call; NULL: no memory. */
+void *node_exec_state(struct node_exec *x, size_t size);
+/* Scratch that ends with this attempt (arena_defer: values, bufs). */
+struct arena *node_exec_arena(struct node_exec *x);
 struct value_account *node_exec_account(struct node_exec *x);
 /* Counts bytes that are no values against the run's limit until this attempt ends. False: the run is over it. */
 bool node_exec_charge(struct node_exec *x, size_t bytes);

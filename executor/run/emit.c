@@ -195,8 +195,6 @@ static void emit_message_end(struct run *run)
     struct value *files = files_in(run, run->outputs), *reasoning = reasoning_of(run);
     struct run_event event = {.kind = EVENT_MESSAGE_END,
                               .message_end = {.usage = run->usage, .reasoning = reasoning, .files = files}};
-    if (run->usage.prompt_tokens == 0 && run->usage.completion_tokens == 0)
-        event.message_end.usage.first_token_ms = -1;
     emit(run, &event, run_now_us(run));
     value_unref(files);
     value_unref(reasoning);

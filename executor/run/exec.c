@@ -274,7 +274,7 @@ static void note_from_outside(struct node_exec *x)
 
 static void add_usage(struct usage *sum, const struct usage *more)
 {
-    if (sum->prompt_tokens == 0 && sum->completion_tokens == 0 && sum->latency_ms == 0)
+    if (sum->first_token_ms < 0)
         sum->first_token_ms = more->first_token_ms;
     sum->prompt_tokens += more->prompt_tokens;
     sum->completion_tokens += more->completion_tokens;

@@ -78,6 +78,7 @@ enum status_code run_new(const struct run_params *params, const struct run_host 
     run->host_arg = host_arg;
     run->graph = graph_ref(params->graph);
     run->started_us = run_now_us(run);
+    run->usage.first_token_ms = -1;
     arena_init(&run->arena, RUN_ARENA_BYTES_MAX);
     enum status_code rc = STATUS_OK;
     if (!copy_params(run, params))

@@ -20,6 +20,7 @@ struct gateway { /* read-only once made, but for what locks itself */
     struct key_cache *keys;
     char instance_id[UUID_TEXT_LEN + 1];
     atomic_bool is_draining;
+    atomic_size_t live_runs;
 };
 
 /* Follows the store's changes. RESOURCE_EXHAUSTED: no memory. */
@@ -31,6 +32,8 @@ MUST_CHECK enum status_code gateway_add(struct gateway *gateway, struct rpc_serv
                                         struct status *err);
 /* New runs are refused from now on (UNAVAILABLE, SHUTTING_DOWN). */
 void gateway_drain(struct gateway *gateway);
+/* Runs that are relayed, or whose streams have not quite ended. Any thread. */
+size_t gateway_live_runs(const struct gateway *gateway);
 /* Notes in the store which keys were used lately; now and then, from the main thread. */
 void gateway_note_key_uses(struct gateway *gateway);
 
@@ -47,9 +50,3 @@ void workflow_start(struct rpc_call *call);
 void run_sent(struct rpc_call *call, bool ok);
 void run_cancelled(struct rpc_call *call);
 void run_ended(struct rpc_call *call);
-
-struct stop_state {
-    struct stop_call *stop;
-};
-void stop_task_start(struct rpc_call *call);
-void stop_task_ended(struct rpc_call *call);

@@ -1,0 +1,134 @@
+/* gateway: see the header. The table of public methods, and what they share. */
+#include "gateway/api/gateway.h"
+
+#include "gateway/api/stop_task.h"
+#include "heddle/v1/chat.pb-c.h"
+#include "heddle/v1/conversation.pb-c.h"
+#include "heddle/v1/workflow.pb-c.h"
+#include "shared/base/log.h"
+#include <stdlib.h>
+
+static void not_served(struct rpc_call *call);
+
+#define RUN(path_, type, fn)                                                                                 \
+    {                                                                                                        \
+        .path = path_, .kind = RPC_SERVER_STREAM, .request = &heddle__v1__##type##__descriptor,              \
+        .state_bytes = sizeof(struct run_state), .slots = 256, .start = (fn), .sent = run_sent,              \
+        .cancelled = run_cancelled, .ended = run_ended,                                                      \
+    }
+/* An rpc of the contract that a later release serves. */
+#define LATER(path_, type)                                                                                   \
+    {                                                                                                        \
+        .path = path_, .kind = RPC_UNARY, .request = &heddle__v1__##type##__descriptor, .slots = 1,          \
+        .start = not_served                                                                                  \
+    }
+static const struct rpc_method methods[] = {
+    RUN("/heddle.v1.ChatService/SendMessage", send_message_request, chat_start),
+    RUN("/heddle.v1.WorkflowService/RunWorkflow", run_workflow_request, workflow_start),
+    {.path = "/heddle.v1.TaskService/StopTask",
+     .kind = RPC_UNARY,
+     .request = &heddle__v1__stop_task_request__descriptor,
+     .state_bytes = sizeof(struct stop_state),
+     .start = stop_task_start,
+     .ended = stop_task_ended},
+    LATER("/heddle.v1.WorkflowService/GetRun", get_run_request),
+    LATER("/heddle.v1.WorkflowService/ListRuns", list_runs_request),
+    LATER("/heddle.v1.ConversationService/ListConversations", list_conversations_request),
+    LATER("/heddle.v1.ConversationService/ListMessages", list_messages_request),
+    LATER("/heddle.v1.ConversationService/RenameConversation", rename_conversation_request),
+    LATER("/heddle.v1.ConversationService/DeleteConversation", delete_conversation_request),
+    LATER("/heddle.v1.ConversationService/ListVariables", list_variables_request),
+};
+
+static void not_served(struct rpc_call *call)
+{
+    struct status err;
+    status_reason(&err, STATUS_UNIMPLEMENTED, "NOT_SERVED",
+                  "%s is not served by this release, which keeps no records",
+                  rpc_call_method(call)->path + 1);
+    rpc_call_finish(call, &err);
+}
+
+static enum status_code find_key(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
+                                 void *done_arg, struct status *err)
+{
+    return store_key_find(arg, hash, done, done_arg, err);
+}
+
+static void store_changed(void *arg, uint64_t generation)
+{
+    (void)generation;
+    struct gateway *gateway = arg;
+    key_cache_drop(gateway->keys);
+}
+
+enum status_code gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
+                             struct status *err)
+{
+    const struct key_reader reader = {.arg = options->store, .find = find_key};
+    struct gateway *gateway = calloc(1, sizeof *gateway);
+    if (gateway == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory");
+    gateway->store = options->store;
+    gateway->links = options->links;
+    gateway->tasks = tasks_new();
+    uuid_format(uuid_v7(), gateway->instance_id);
+    enum status_code rc = gateway->tasks == NULL
+                              ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory")
+                              : key_cache_new(&reader, &gateway->keys, err);
+    if (rc == STATUS_OK)
+        rc = store_watch(gateway->store, store_changed, gateway, err);
+    if (rc != STATUS_OK) {
+        gateway_free(gateway);
+        return rc;
+    }
+    *ret_gateway = gateway;
+    return STATUS_OK;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (gateway == NULL)
+        return;
+    key_cache_free(gateway->keys);
+    tasks_free(gateway->tasks);
+    free(gateway);
+}
+
+enum status_code gateway_add(struct gateway *gateway, struct rpc_server *server, struct status *err)
+{
+    return rpc_server_add(server, methods, ARRAY_LEN(methods), gateway, err);
+}
+
+void gateway_drain(struct gateway *gateway)
+{
+    atomic_store(&gateway->is_draining, true);
+}
+
+size_t gateway_live_runs(const struct gateway *gateway)
+{
+    return atomic_load(&gateway->live_runs);
+}
+
+static void uses_noted(void *arg, const struct status *status)
+{
+    (void)arg;
+    if (status->code != STATUS_OK)
+        log_warn("key_uses_not_noted", LOG_C("reason", status->reason), LOG_C("words", status->message));
+}
+
+void gateway_note_key_uses(struct gateway *gateway)
+{
+    struct key_use uses[256];
+    struct store_key_use noted[ARRAY_LEN(uses)];
+    struct status err;
+    size_t count = key_cache_take_uses(gateway->keys, uses, ARRAY_LEN(uses));
+    for (size_t i = 0; i < count; i++)
+        noted[i] = (struct store_key_use){.workspace_id = uses[i].grant->target.workspace_id,
+                                          .key_id = uses[i].grant->key_id,
+                                          .used_at_ms = uses[i].used_at_ms};
+    if (count > 0 && store_key_touch(gateway->store, noted, count, uses_noted, NULL, &err) != STATUS_OK)
+        log_warn("key_uses_not_noted", LOG_C("reason", err.reason), LOG_C("words", err.message));
+    for (size_t i = 0; i < count; i++)
+        grant_unref(uses[i].grant);
+}

@@ -1,0 +1,53 @@
+/*
+ * relay: one run's events from a source (an executor's stream) to a sink (a caller). It cuts frames into events without
+ * decoding them, asks for the next frame only when the last one's events are taken, and ends the stream truthfully when the
+ * source breaks off (architecture.md sections 3, 4 and 7). gRPC is the first sink and the first source.
+ * Threads  single-threaded: source and sink live on one queue.
+ */
+#pragma once
+#include "shared/base/status.h"
+#include "shared/base/uuid.h"
+#include <grpc/slice.h>
+#include <stdbool.h>
+
+/* next: ask for a frame; relay_frame() or relay_source_ended() answers. */
+struct relay_source {
+    void (*next)(void *arg);
+};
+/*
+ * begun   the executor has begun the run, at this address; once
+ * send    one event; relay_sent() answers. has_more: another follows at once, or the end
+ * ended   last: OK, or why there is nothing to stream. not_begun: the run has not begun, it may be tried elsewhere
+ */
+struct relay_sink {
+    void (*begun)(void *arg, struct str address);
+    void (*send)(void *arg, grpc_slice take_event, bool has_more);
+    void (*ended)(void *arg, const struct status *status, bool not_begun);
+};
+
+struct relay {
+    const struct relay_source *source;
+    const struct relay_sink *sink;
+    void *source_arg, *sink_arg;
+    /* For events that the relay has to make itself. Borrowed texts. */
+    struct str run_id, conversation_id, message_id, version_id;
+    bool is_chat;
+
+    grpc_slice frame; /* being handed down */
+    struct str rest;  /* of its events */
+    bool has_frame, is_sending, has_begun, has_ended, is_sink_gone, is_over;
+    uint64_t last_sequence;
+    grpc_slice made[2]; /* events of our own, at the end */
+    size_t made_count, made_sent;
+};
+
+/* Asks for the first frame. The relay lives in the caller's memory; after ended() nothing of it is left to free. */
+void relay_start(struct relay *relay);
+/* From the source: a frame; borrowed. */
+void relay_frame(struct relay *relay, const grpc_slice *frame);
+/* From the source: it has ended, well or not. */
+void relay_source_ended(struct relay *relay, const struct status *status);
+/* From the sink: the event was taken (or !ok: it is gone). */
+void relay_sent(struct relay *relay, bool ok);
+/* From the sink: nobody reads any more. Frames are asked for no longer; ended() comes when the source has ended. */
+void relay_sink_gone(struct relay *relay);

@@ -1,0 +1,376 @@
+/*
+ * run_call: the life of a call that starts a run: authenticate, check, open the executor's stream with the call as its parent,
+ * relay, end. Everything happens on the call's queue; store threads hand it back by a post.
+ * A run_call has one reference for the caller's call, one for the executor's, one for a look-up under way.
+ */
+#include "gateway/api/bearer.h"
+#include "gateway/api/gateway.h"
+#include "gateway/api/relay.h"
+#include "gateway/api/requests.h"
+#include "gateway/auth/principal.h"
+#include "shared/rpc/client.h"
+#include "shared/rpc/slice.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* attempts. Executors asked before the caller hears of it, when each said that nothing has begun. */
+#define ATTEMPTS_MAX 3
+
+struct run_call {
+    size_t refs;
+    struct gateway *gateway;
+    struct rpc_call *call; /* NULL once it was ended */
+    struct run_request request;
+    struct bearer bearer;
+    struct grant *grant; /* app and version to run */
+    struct rpc_op version_found;
+    struct grant *version; /* answer of the store to a version_id */
+    struct status version_status;
+    struct task task;
+    char conversation_id[UUID_TEXT_LEN + 1], message_id[UUID_TEXT_LEN + 1];
+    char version_id[UUID_TEXT_LEN + 1];
+    bool is_listed; /* in gateway->tasks */
+    unsigned attempt;
+    struct rpc_client_call *upstream; /* NULL once it has ended */
+    bool never_left;                  /* of the last one: no connection was given the request */
+    struct relay relay;
+};
+
+static void unref(struct run_call *run)
+{
+    if (--run->refs > 0)
+        return;
+    request_free(&run->request);
+    grant_unref(run->grant);
+    atomic_fetch_sub(&run->gateway->live_runs, 1);
+    free(run);
+}
+
+/* Ends the caller's call, once. */
+static void finish(struct run_call *run, const struct status *status)
+{
+    struct rpc_call *call = run->call;
+    run->call = NULL;
+    if (call != NULL)
+        rpc_call_finish(call, status);
+}
+
+/* --- the relay's two ends --- */
+
+static void source_next(void *arg)
+{
+    struct run_call *run = arg;
+    rpc_client_next(run->upstream);
+}
+
+static void sink_begun(void *arg, struct str address)
+{
+    struct run_call *run = arg;
+    tasks_set_address(run->gateway->tasks, str_c(run->task.run_id), address);
+}
+
+static void sink_send(void *arg, grpc_slice take_event, bool has_more)
+{
+    struct run_call *run = arg;
+    rpc_call_send(run->call, take_event, has_more ? RPC_SEND_MORE : RPC_SEND_NOW);
+}
+
+static void open_stream(struct run_call *run);
+
+/* ms. After which a caller may find room that was not there. */
+#define BUSY_RETRY_MS 1000
+
+static bool says_not_begun(const struct status *status)
+{
+    return status->reason != NULL && str_eq_c(STR("NOT_BEGUN"), status->reason);
+}
+
+/* What a caller is told when nothing has begun, or nobody knows. */
+static void explain(struct run_call *run, struct status *err)
+{
+    struct status why = *err;
+    if (says_not_begun(err)) {
+        status_reason(err, STATUS_UNAVAILABLE, "EXECUTORS_BUSY", "no executor takes the run now: %s",
+                      why.message);
+        err->retry_ms = BUSY_RETRY_MS;
+    } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL && run->never_left) {
+        status_reason(err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE", "no executor can be reached: %s",
+                      why.message);
+        err->retry_ms = BUSY_RETRY_MS;
+    } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL) {
+        status_reason(err, STATUS_UNAVAILABLE, "RUN_STATE_UNKNOWN",
+                      "the executor was lost before it said whether run %s has begun: %s", run->task.run_id,
+                      why.message);
+    }
+}
+
+static bool may_try_again(const struct run_call *run, const struct status *status)
+{
+    if (run->call == NULL || run->attempt >= ATTEMPTS_MAX)
+        return false;
+    return says_not_begun(status) || (run->never_left && status->code == STATUS_UNAVAILABLE);
+}
+
+static void sink_ended(void *arg, const struct status *status, bool not_begun)
+{
+    struct run_call *run = arg;
+    struct status err = *status;
+    if (not_begun && may_try_again(run, &err)) {
+        open_stream(run);
+        return;
+    }
+    struct str run_id = str_c(run->task.run_id);
+    if (not_begun) {
+        explain(run, &err);
+        tasks_remove(run->gateway->tasks, run_id);
+    } else {
+        bool goes_on =
+            run->relay.is_sink_gone && !run->relay.has_ended && request_outlives_caller(&run->request);
+        tasks_end(run->gateway->tasks, run_id, goes_on ? TASK_DETACHED : TASK_ENDED);
+    }
+    finish(run, &err);
+}
+
+static void upstream_message(struct rpc_client_call *client, void *arg, const grpc_slice *message)
+{
+    (void)client;
+    struct run_call *run = arg;
+    relay_frame(&run->relay, message);
+}
+
+static void upstream_ended(struct rpc_client_call *client, void *arg, const struct status *status)
+{
+    struct run_call *run = arg;
+    run->never_left = rpc_client_never_left(client);
+    run->upstream = NULL;
+    relay_source_ended(&run->relay, status);
+    unref(run); /* the executor's */
+}
+
+/* --- before the relay --- */
+
+static grpc_slice pack_request(struct run_call *run)
+{
+    Heddle__Executor__V1__ExecuteRequest request = HEDDLE__EXECUTOR__V1__EXECUTE_REQUEST__INIT;
+    const struct store_target *target = &run->grant->target;
+    char workspace[STORE_NAME_BYTES_MAX + 1];
+    snprintf(workspace, sizeof workspace, "%.*s", STR_ARG(target->workspace_id));
+    request_to_executor(&run->request, &request);
+    request.run_id = run->task.run_id;
+    request.attempt = run->attempt;
+    request.workspace_id = workspace;
+    request.app_id = run->task.app_id;
+    request.version_id = run->version_id;
+    request.version_hash = (ProtobufCBinaryData){SHA256_BYTES, (uint8_t *)target->content_hash};
+    request.end_user_id = run->task.end_user_id;
+    request.end_user_type = "service-api";
+    request.conversation_id = run->conversation_id;
+    request.conversation_is_new = run->conversation_id[0] != '\0';
+    request.message_id = run->message_id;
+    request.config_generation = store_config_generation(run->gateway->store);
+    request.gateway_instance = run->gateway->instance_id;
+    return rpc_slice_pack(&request.base);
+}
+
+static void open_stream(struct run_call *run)
+{
+    static const struct relay_source source = {.next = source_next};
+    static const struct relay_sink sink = {.begun = sink_begun, .send = sink_send, .ended = sink_ended};
+    static const struct rpc_stream_handler handler = {.message = upstream_message, .ended = upstream_ended};
+    struct status err;
+    run->attempt++;
+    run->relay = (struct relay){
+        .source = &source,
+        .sink = &sink,
+        .source_arg = run,
+        .sink_arg = run,
+        .run_id = str_c(run->task.run_id),
+        .conversation_id = str_c(run->conversation_id),
+        .message_id = str_c(run->message_id),
+        .version_id = str_c(run->version_id),
+        .is_chat = run->request.service == RUN_CHAT,
+    };
+    grpc_slice bytes = pack_request(run);
+    const struct rpc_client_args args = {.method = LINK_EXECUTE,
+                                         .queue = rpc_call_queue(run->call),
+                                         .parent = run->call,
+                                         .deadline_ms = INT64_MAX};
+    if (rpc_client_stream(links_target(run->gateway->links), &args, bytes, &handler, run, &run->upstream,
+                          &err) != STATUS_OK) {
+        grpc_slice_unref(bytes);
+        tasks_remove(run->gateway->tasks, str_c(run->task.run_id));
+        finish(run, &err);
+        return;
+    }
+    run->refs++; /* the executor's */
+    relay_start(&run->relay);
+}
+
+/* Everything is known and allowed: the run gets its ids and goes. */
+static void go(struct run_call *run)
+{
+    struct status err;
+    const struct store_target *target = &run->grant->target;
+    struct str run_id = request_run_id(&run->request);
+    if (run_id.len > 0)
+        snprintf(run->task.run_id, sizeof run->task.run_id, "%.*s", STR_ARG(run_id));
+    else
+        uuid_format(uuid_v7(), run->task.run_id);
+    snprintf(run->task.app_id, sizeof run->task.app_id, "%.*s", STR_ARG(target->app_id));
+    snprintf(run->version_id, sizeof run->version_id, "%.*s", STR_ARG(target->version_id));
+    principal_end_user_id(target->workspace_id, target->app_id, STR("service-api"),
+                          request_user(&run->request), run->task.end_user_id);
+    if (run->request.service == RUN_CHAT) {
+        uuid_format(uuid_v7(), run->conversation_id);
+        uuid_format(uuid_v7(), run->message_id);
+    }
+    if (tasks_add(run->gateway->tasks, &run->task, &err) != STATUS_OK)
+        finish(run, &err);
+    else
+        open_stream(run);
+}
+
+static enum status_code check_target(const struct run_call *run, struct status *err)
+{
+    const struct store_target *target = &run->grant->target;
+    bool wants_chat = run->request.service == RUN_CHAT;
+    if (target->disabled)
+        return status_reason(err, STATUS_PERMISSION_DENIED, "APP_DISABLED", "the app is disabled");
+    if ((target->mode == STORE_APP_CHAT) != wants_chat)
+        return status_reason(err, STATUS_FAILED_PRECONDITION,
+                             wants_chat ? "NOT_CHAT_APP" : "NOT_WORKFLOW_APP",
+                             "the key's app is of mode %s; call %s", store_app_mode_name(target->mode),
+                             wants_chat ? "WorkflowService/RunWorkflow" : "ChatService/SendMessage");
+    if (target->version_id.len == 0)
+        return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_PUBLISHED_VERSION",
+                             "the app has no published version");
+    return STATUS_OK;
+}
+
+static void version_posted(struct rpc_op *op, bool ok)
+{
+    (void)ok;
+    struct run_call *run = CONTAINER_OF(op, struct run_call, version_found);
+    struct status err = run->version_status;
+    if (err.code == STATUS_OK) {
+        grant_unref(run->grant);
+        run->grant = run->version;
+    }
+    run->version = NULL;
+    if (err.code != STATUS_OK)
+        finish(run, &err);
+    else if (run->call != NULL) /* else the caller left meanwhile */
+        go(run);
+    unref(run); /* the look-up's */
+}
+
+/* On a store thread. */
+static void version_found(void *arg, const struct store_target *target, const struct status *status)
+{
+    struct run_call *run = arg;
+    run->version_status = *status;
+    run->version = status->code == STATUS_OK ? grant_new(run->grant->key_id, target) : NULL;
+    if (status->code == STATUS_OK && run->version == NULL)
+        status_set(&run->version_status, STATUS_RESOURCE_EXHAUSTED, "no memory for the version");
+    rpc_queue_post(run->bearer.queue, &run->version_found);
+}
+
+/* The caller named a version: it must be one of the key's app. */
+static void find_version(struct run_call *run)
+{
+    struct status err;
+    const struct store_version_ref ref = {.workspace_id = run->grant->target.workspace_id,
+                                          .app_id = run->grant->target.app_id,
+                                          .version_id = request_version_id(&run->request)};
+    run->version_found.done = version_posted;
+    run->refs++; /* the look-up's */
+    if (store_version_find(run->gateway->store, &ref, version_found, run, &err) == STATUS_OK)
+        return;
+    finish(run, &err);
+    unref(run);
+}
+
+static void authenticated(struct bearer *bearer, struct grant *take_grant, const struct status *status)
+{
+    struct run_call *run = CONTAINER_OF(bearer, struct run_call, bearer);
+    struct status err = *status;
+    run->grant = take_grant;
+    if (run->call == NULL) {
+        unref(run); /* the look-up's; the caller left meanwhile */
+        return;
+    }
+    enum status_code rc = err.code;
+    if (rc == STATUS_OK)
+        rc = check_target(run, &err);
+    if (rc == STATUS_OK)
+        rc = request_read(&run->request, rpc_call_request(run->call), &err);
+    if (rc == STATUS_OK)
+        rc = request_check(&run->request, &err);
+    struct str version_id = rc == STATUS_OK ? request_version_id(&run->request) : STR("");
+    if (rc != STATUS_OK)
+        finish(run, &err);
+    else if (version_id.len == 0 || str_eq(version_id, run->grant->target.version_id))
+        go(run);
+    else
+        find_version(run);
+    unref(run); /* the look-up's */
+}
+
+static void start(struct rpc_call *call, enum run_service service)
+{
+    struct gateway *gateway = rpc_call_service(call);
+    struct status err;
+    if (atomic_load(&gateway->is_draining)) {
+        status_reason(&err, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "this gateway is shutting down");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    struct run_call *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another call");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    run->refs = 2; /* the caller's, the look-up's */
+    run->gateway = gateway;
+    atomic_fetch_add(&gateway->live_runs, 1);
+    run->call = call;
+    run->request.service = service;
+    run->bearer.done = authenticated;
+    ((struct run_state *)rpc_call_state(call))->run = run;
+    bearer_find(&run->bearer, gateway->keys, call);
+}
+
+void chat_start(struct rpc_call *call)
+{
+    start(call, RUN_CHAT);
+}
+
+void workflow_start(struct rpc_call *call)
+{
+    start(call, RUN_WORKFLOW);
+}
+
+void run_sent(struct rpc_call *call, bool ok)
+{
+    struct run_call *run = ((struct run_state *)rpc_call_state(call))->run;
+    relay_sent(&run->relay, ok);
+}
+
+void run_cancelled(struct rpc_call *call)
+{
+    struct run_call *run = ((struct run_state *)rpc_call_state(call))->run;
+    if (run == NULL)
+        return;
+    relay_sink_gone(&run->relay);
+    finish(run, &(struct status){.code = STATUS_CANCELLED, .message = "the caller left"});
+    if (run->upstream != NULL)
+        rpc_client_cancel(run->upstream);
+}
+
+void run_ended(struct rpc_call *call)
+{
+    struct run_call *run = ((struct run_state *)rpc_call_state(call))->run;
+    if (run != NULL)
+        unref(run);
+}

@@ -1,0 +1,262 @@
+/* heddle-gateway: checks who calls and relays runs. Options, start, end, migrate, doctor. */
+#include "gateway/admin/admin.h"
+#include "gateway/api/gateway.h"
+#include "shared/base/clock.h"
+#include "shared/base/process.h"
+#include "shared/limits.h"
+#include "shared/options_common.h"
+#include "shared/rpc/doctor.h"
+#include "shared/rpc/health.h"
+#include "shared/rpc/reflection.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct config {
+    const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
+    const char *log_level, *log_format;
+    int64_t rpc_threads, grace_seconds;
+    bool insecure;
+};
+
+#define ROW(field) .name = #field, .offset = offsetof(struct config, field)
+static const struct option options[] = {
+    OPTION_STORE(struct config),
+    {ROW(listen), .kind = OPTION_TEXT, .fallback = "127.0.0.1:7400", .help = "address for callers"},
+    {ROW(admin_listen), .kind = OPTION_TEXT, .fallback = "127.0.0.1:7401",
+     .help = "address for administration; AdminService lives here only"},
+    {ROW(executor_target), .kind = OPTION_TEXT, .fallback = "unix:heddle-executor.sock",
+     .help = "gRPC target of the executors: unix:PATH, host:port, or dns:///NAME:port for several"},
+    OPTION_EXECUTOR_TOKEN(struct config),
+    {ROW(admin_token), .kind = OPTION_SECRET,
+     .help =
+         "bearer token of administrators; two with a comma while it is changed; none: administration is off"},
+    OPTION_MASTER_KEY(struct config),
+    OPTION_INSECURE(struct config),
+    OPTION_RPC_THREADS(struct config),
+    OPTION_GRACE_SECONDS(struct config),
+    OPTION_LOG_LEVEL(struct config),
+    OPTION_LOG_FORMAT(struct config),
+};
+#undef ROW
+static const struct command commands[] = {
+    {"serve", "take calls until SIGTERM"},
+    {"migrate", "bring the store's schema up to date and end"},
+    {"doctor", "check store, addresses and executors, and say what to do"},
+};
+static const struct program program = {
+    .name = "heddle-gateway",
+    .summary = "Checks who calls Dify apps and relays their runs from heddle-executor.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .commands = commands,
+    .command_count = ARRAY_LEN(commands),
+};
+
+/* Everything that is made at the start, in that order, and ended in stop(). */
+struct process {
+    struct rpc_queues *queues;
+    struct store *store;
+    struct links *links;
+    struct gateway *gateway;
+    struct admin *admin;
+    struct rpc_server *public_server, *admin_server;
+    struct rpc_health *health;
+    struct rpc_reflection *reflection;
+};
+
+static enum status_code start_server(struct process *p, const char *option, const char *address,
+                                     size_t message_bytes, bool is_admin, struct rpc_server **ret,
+                                     struct status *err)
+{
+    const struct rpc_server_options server_options = {.address = address, .message_bytes_max = message_bytes};
+    if (rpc_server_new(p->queues, &server_options, ret, err) != STATUS_OK ||
+        (is_admin ? admin_add(p->admin, *ret, err) : gateway_add(p->gateway, *ret, err)) != STATUS_OK ||
+        rpc_health_add(p->health, *ret, err) != STATUS_OK ||
+        rpc_reflection_add(p->reflection, *ret, err) != STATUS_OK || rpc_server_start(*ret, err) != STATUS_OK)
+        return status_prefix(err, "%s", option);
+    return STATUS_OK;
+}
+
+static enum status_code start(struct process *p, const struct config *config, struct status *err)
+{
+    const struct store_options store_options = {
+        .role = STORE_GATEWAY, .schema = STORE_MIGRATE, .master_key = config->master_key};
+    long threads = config->rpc_threads > 0 ? (long)config->rpc_threads : sysconf(_SC_NPROCESSORS_ONLN) / 4;
+    if (rpc_queues_new(threads < 1 ? 1 : (size_t)threads, &p->queues, err) != STATUS_OK)
+        return err->code;
+    if (store_open(config->store, &store_options, &p->store, err) != STATUS_OK)
+        return status_prefix(err, "store");
+    if (links_new(config->executor_target, config->executor_token, &p->links, err) != STATUS_OK)
+        return status_prefix(err, "executor_target");
+    const struct gateway_options gateway_options = {.store = p->store, .links = p->links};
+    const struct admin_options admin_options = {.store = p->store,
+                                                .executor = links_target(p->links),
+                                                .check_app = LINK_CHECK_APP,
+                                                .tokens = config->admin_token};
+    if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK ||
+        admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
+        rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
+        rpc_reflection_new(&p->reflection, err) != STATUS_OK ||
+        start_server(p, "listen", config->listen, LIMIT_PUBLIC_MESSAGE_BYTES, false, &p->public_server,
+                     err) != STATUS_OK ||
+        start_server(p, "admin_listen", config->admin_listen, LIMIT_ADMIN_MESSAGE_BYTES, true,
+                     &p->admin_server, err) != STATUS_OK)
+        return err->code;
+    return rpc_queues_start(p->queues, err);
+}
+
+/* Ends whatever start() has made, also half of it. */
+static void stop(struct process *p, int64_t until_ms)
+{
+    if (p->admin_server != NULL)
+        rpc_server_stop(p->admin_server, until_ms);
+    if (p->public_server != NULL)
+        rpc_server_stop(p->public_server, until_ms);
+    store_close(p->store); /* answers what was asked; the queues still run */
+    while (p->gateway != NULL && gateway_live_runs(p->gateway) > 0)
+        (void)process_wait_signal(
+            2); /* executors' streams were cancelled with their callers; they end in a moment */
+    rpc_server_free(p->admin_server);
+    rpc_server_free(p->public_server);
+    links_free(p->links);
+    rpc_queues_free(p->queues);
+    rpc_health_free(p->health);
+    rpc_reflection_free(p->reflection);
+    admin_free(p->admin);
+    gateway_free(p->gateway);
+}
+
+static void set_serving(struct process *p, enum rpc_serving serving)
+{
+    static const char *const names[] = {"",
+                                        "heddle.v1.ChatService",
+                                        "heddle.v1.WorkflowService",
+                                        "heddle.v1.TaskService",
+                                        "heddle.v1.ConversationService",
+                                        "heddle.v1.AdminService"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        (void)rpc_health_set(p->health, names[i], serving, NULL); /* these few always fit */
+}
+
+/* SIGTERM: health first, no new runs, the running ones go on for the grace time; a second signal ends them at once. */
+static void drain(struct process *p, int64_t grace_seconds)
+{
+    log_info("draining", LOG_INT("calls", rpc_server_live_calls(p->public_server)),
+             LOG_INT("grace_seconds", grace_seconds));
+    set_serving(p, RPC_NOT_SERVING);
+    gateway_drain(p->gateway);
+    int64_t until_ms = clock_monotonic_ms() + grace_seconds * 1000;
+    bool is_urged = false;
+    while (gateway_live_runs(p->gateway) > 0 && !is_urged && clock_monotonic_ms() < until_ms)
+        is_urged = process_wait_signal(20);
+}
+
+/* ms. Between two notes of which keys were used; and for the last calls to end after the drain. */
+#define KEY_USES_MS 5000
+#define TAIL_MS     500
+
+static int serve(const struct config *config, int64_t files)
+{
+    struct process p = {0};
+    struct status err;
+    if (start(&p, config, &err) != STATUS_OK) {
+        log_error("start_failed", LOG_C("reason", err.reason), LOG_C("field", err.field),
+                  LOG_C("words", err.message));
+        stop(&p, 0);
+        return 1;
+    }
+    doctor_warn_plain_text(config->listen, config->insecure);
+    doctor_warn_plain_text(config->admin_listen, config->insecure);
+    if (config->admin_token == NULL)
+        log_warn("administration_off",
+                 LOG_C("words", "no admin_token is set: every call of AdminService is refused"));
+    set_serving(&p, RPC_SERVING);
+    log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
+             LOG_C("admin_listen", config->admin_listen), LOG_C("executor_target", config->executor_target),
+             LOG_C("instance", p.gateway->instance_id), LOG_INT("files_max", files));
+    while (!process_wait_signal(KEY_USES_MS))
+        gateway_note_key_uses(p.gateway);
+    drain(&p, config->grace_seconds);
+    stop(&p, clock_monotonic_ms() + TAIL_MS);
+    log_info("stopped");
+    return 0;
+}
+
+static int migrate(const struct config *config)
+{
+    struct status err;
+    int from, to;
+    if (store_migrate(config->store, &from, &to, &err) != STATUS_OK) {
+        fprintf(stderr, "heddle-gateway: store: %s\n", err.message);
+        return 1;
+    }
+    printf(from == to ? "the store's schema is %d already\n" : "the store's schema is %d now, it was %d\n",
+           to, from);
+    return 0;
+}
+
+/* --- doctor --- */
+
+static int doctor(const struct config *config, int64_t files)
+{
+    struct status err = {.code = STATUS_OK};
+    struct store *store = NULL;
+    const struct store_options store_options = {
+        .role = STORE_GATEWAY, .schema = STORE_AS_IS, .master_key = config->master_key};
+    int failures = 0;
+    err.code = store_open(config->store, &store_options, &store, &err);
+    failures += doctor_line("store opens", &err,
+                            "heddle-gateway migrate makes it and brings it up to date; check --store");
+    if (store != NULL) {
+        err.code = store_check(store, &err);
+        failures += doctor_line("store is whole and writable", &err, "restore a backup, or free disk space");
+        store_close(store);
+    }
+    err.code =
+        config->admin_token == NULL ? status_set(&err, STATUS_FAILED_PRECONDITION, "none is set") : STATUS_OK;
+    failures += doctor_line("administrators have a token", &err,
+                            "set admin_token (HEDDLE_ADMIN_TOKEN or --admin_token_file)");
+    err.code =
+        config->master_key == NULL ? status_set(&err, STATUS_FAILED_PRECONDITION, "none is set") : STATUS_OK;
+    failures +=
+        doctor_line("credentials can be sealed", &err, "set master_key: head -c 32 /dev/urandom | base64");
+    err.code = doctor_check_address(config->listen, &err);
+    failures += doctor_line("listen address is free", &err,
+                            "end who listens there (it may be this gateway), or change --listen");
+    err.code = doctor_check_address(config->admin_listen, &err);
+    failures +=
+        doctor_line("admin_listen address is free", &err, "end who listens there, or change --admin_listen");
+    err.code = doctor_check_serving(config->executor_target, config->executor_token, &err);
+    failures += doctor_line("an executor serves", &err, "start heddle-executor, or change --executor_target");
+    err.code = files >= 4096 ? STATUS_OK
+                             : status_set(&err, STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open",
+                                          (long long)files);
+    failures += doctor_line("enough files may be open", &err, "raise the hard limit: ulimit -Hn 65536");
+    return failures == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config = {0};
+    const char *command;
+    switch (options_parse(&program, argc, argv, environ, &config, &command)) {
+    case OPTIONS_EXIT_OK:
+        return 0;
+    case OPTIONS_EXIT_USAGE:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    enum log_level level = LOG_INFO;
+    enum log_format format = LOG_TEXT;
+    (void)log_level_from(str_c(config.log_level), &level); /* the table has checked both */
+    (void)log_format_from(str_c(config.log_format), &format);
+    log_init(level, format, "gateway");
+    int64_t files = process_prepare();
+    int result = strcmp(command, "migrate") == 0  ? migrate(&config)
+                 : strcmp(command, "doctor") == 0 ? doctor(&config, files)
+                                                  : serve(&config, files);
+    options_free(&program, &config);
+    return result;
+}
