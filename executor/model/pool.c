@@ -149,7 +149,9 @@ void pool_unref(struct pool *pool)
 
 static bool fits(const struct credential *credential, struct str provider, struct str model)
 {
-    if (!credential->is_usable || !str_eq(credential->provider, provider))
+    /* An export that names no provider takes whoever serves its model. */
+    bool is_of_provider = provider.len == 0 || glob_matches(credential->provider, provider);
+    if (!credential->is_usable || !is_of_provider)
         return false;
     for (size_t i = 0; i < credential->model_count; i++) {
         if (glob_matches(credential->models[i], model))
@@ -232,8 +234,8 @@ enum status_code pool_pick(struct pool *pool, struct str provider, struct str mo
     pthread_mutex_unlock(&pool->lock);
     if (credential == NULL)
         return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_CREDENTIAL",
-                             "no enabled credential serves model %.*s of provider %.*s; add one with "
-                             "heddlectl credential add --provider %.*s",
+                             "no enabled credential serves model \"%.*s\" of provider \"%.*s\"; add one with "
+                             "heddlectl credential add --provider \"%.*s\"",
                              STR_ARG(model), STR_ARG(name), STR_ARG(name));
     *ret = credential;
     return STATUS_OK;

@@ -14,8 +14,9 @@
 struct pool;
 struct credential { /* immutable; lives as long as its pool */
     struct pool *pool;
-    struct str provider, name, base_url; /* base_url without a slash at its end */
-    const struct str *models;            /* globs */
+    struct str provider, name,
+        base_url;             /* provider: a glob, "*" serves all; base_url without a slash at its end */
+    const struct str *models; /* globs */
     size_t model_count;
     int32_t weight;
     bool is_usable; /* enabled, and its secret could be opened */
@@ -30,7 +31,7 @@ void pool_unref(struct pool *pool); /* NULL is fine */
 
 /*
  * The credential for the next call; it holds no reference: pool_ref() for as long as it is used.
- * provider   as the export names it; the last part of a path counts ("langgenius/openai/openai" is "openai")
+ * provider   as the export names it; the last part of a path counts ("langgenius/openai/openai" is "openai"); empty: any
  * FAILED_PRECONDITION   NO_CREDENTIAL: none fits; the words say how to add one
  */
 MUST_CHECK enum status_code pool_pick(struct pool *pool, struct str provider, struct str model,

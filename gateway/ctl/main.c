@@ -29,7 +29,7 @@ static const struct ctl_option key_create_options[] = {
     {"key-stdin", NULL, "bring an existing key, read from HEDDLE_SECRET or standard input"},
 };
 static const struct ctl_option credential_add_options[] = {
-    {"provider", "NAME", "as exports name it: openai, azure_openai, ..."},
+    {"provider", "NAME", "as exports name it: openai, deepseek ...; * serves all"},
     {"name", "NAME", "what lists and records call it"},
     {"base-url", "URL", "of the provider's API, e.g. https://api.openai.com/v1"},
     {"protocol", "NAME", "how it is spoken to (default openai)"},

@@ -124,8 +124,9 @@ class Heddle:
         self.start_gateway()
         self.admin = Client(f"127.0.0.1:{self.admin_port}", self.admin_token)
         self.public = Client(f"127.0.0.1:{self.port}")
-        self.admin.AdminService.CreateCredential({"provider": "openai", "name": "fake", "base_url": self.model.url,
-                                                  "secret": "sk-fake-0123456789"})
+        for provider in ("openai", "deepseek"):
+            self.admin.AdminService.CreateCredential({"provider": provider, "name": "fake", "base_url": self.model.url,
+                                                      "secret": "sk-fake-0123456789"})
 
     def start_executor(self):
         self.executor = Process("executor", [BIN / "heddle-executor", "--listen", self.socket, "--store", self.store,
