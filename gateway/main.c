@@ -97,13 +97,15 @@ static enum status_code start(struct process *p, const struct config *config, st
     if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK ||
         admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
         rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
-        rpc_reflection_new(&p->reflection, err) != STATUS_OK ||
-        start_server(p, "listen", config->listen, LIMIT_PUBLIC_MESSAGE_BYTES, false, &p->public_server,
+        rpc_reflection_new(&p->reflection, err) != STATUS_OK || rpc_queues_start(p->queues, err) != STATUS_OK)
+        return err->code;
+    /* With the queues running: one server may start and the other not, and then the first has to be stopped. */
+    if (start_server(p, "listen", config->listen, LIMIT_PUBLIC_MESSAGE_BYTES, false, &p->public_server,
                      err) != STATUS_OK ||
         start_server(p, "admin_listen", config->admin_listen, LIMIT_ADMIN_MESSAGE_BYTES, true,
                      &p->admin_server, err) != STATUS_OK)
         return err->code;
-    return rpc_queues_start(p->queues, err);
+    return STATUS_OK;
 }
 
 /* Ends whatever start() has made, also half of it. */
