@@ -15,7 +15,7 @@
 struct config {
     const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
     const char *log_level, *log_format;
-    int64_t rpc_threads, grace_seconds;
+    int64_t rpc_threads, max_runs, grace_seconds;
     bool insecure;
 };
 
@@ -34,6 +34,8 @@ static const struct option options[] = {
     OPTION_MASTER_KEY(struct config),
     OPTION_INSECURE(struct config),
     OPTION_RPC_THREADS(struct config),
+    {ROW(max_runs), .kind = OPTION_INT, .fallback = "20000", .min = 1, .max = 1000000,
+     .help = "runs at a time, about 40 kB each; more are refused"},
     OPTION_GRACE_SECONDS(struct config),
     OPTION_LOG_LEVEL(struct config),
     OPTION_LOG_FORMAT(struct config),
@@ -89,13 +91,17 @@ static enum status_code start(struct process *p, const struct config *config, st
         return status_prefix(err, "store");
     if (links_new(config->executor_target, config->executor_token, &p->links, err) != STATUS_OK)
         return status_prefix(err, "executor_target");
-    const struct gateway_options gateway_options = {.store = p->store, .links = p->links};
+    const struct gateway_options gateway_options = {
+        .queues = p->queues, .store = p->store, .links = p->links, .runs_max = (size_t)config->max_runs};
+    if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK)
+        return err->code;
     const struct admin_options admin_options = {.store = p->store,
                                                 .executor = links_target(p->links),
                                                 .check_app = LINK_CHECK_APP,
+                                                .app_deleted = gateway_app_deleted,
+                                                .app_deleted_arg = p->gateway,
                                                 .tokens = config->admin_token};
-    if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK ||
-        admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
+    if (admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
         rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
         rpc_reflection_new(&p->reflection, err) != STATUS_OK || rpc_queues_start(p->queues, err) != STATUS_OK)
         return err->code;
@@ -152,11 +158,14 @@ static void drain(struct process *p, int64_t grace_seconds)
     bool is_urged = false;
     while (gateway_live_runs(p->gateway) > 0 && !is_urged && clock_monotonic_ms() < until_ms)
         is_urged = process_wait_signal(20);
+    if (gateway_live_runs(p->gateway) > 0)
+        log_warn("ending_runs", LOG_INT("runs", gateway_live_runs(p->gateway)));
+    gateway_end_runs(p->gateway);
 }
 
-/* ms. Between two notes of which keys were used; and for the last calls to end after the drain. */
+/* ms. Between two notes of which keys were used; and for the last events of ended runs to reach their callers. */
 #define KEY_USES_MS 5000
-#define TAIL_MS     500
+#define TAIL_MS     2000
 
 static int serve(const struct config *config, int64_t files)
 {

@@ -65,6 +65,8 @@ enum status_code admin_new(const struct admin_options *options, struct admin **r
     admin->store = options->store;
     admin->executor = options->executor;
     admin->check_app = options->check_app;
+    admin->app_deleted = options->app_deleted;
+    admin->app_deleted_arg = options->app_deleted_arg;
     admin->token_text = text;
     enum status_code rc = read_tokens(admin, err);
     if (rc != STATUS_OK) {

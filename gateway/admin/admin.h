@@ -15,6 +15,7 @@ struct admin;
  * store      where things are kept
  * executor   channel to executors, for CheckApp; NULL only in tests
  * check_app  index of ExecutorService/CheckApp in the channel's methods
+ * app_deleted   told (on a store thread) of every app that was deleted, so that its runs end; NULL: nobody is
  * tokens     the administrator's token; two are allowed, separated by a comma (rotation). NULL or "": every call is refused
  *            (UNAUTHENTICATED, ADMIN_DISABLED). Copied.
  *
@@ -25,6 +26,8 @@ struct admin_options {
     struct store *store;
     struct rpc_channel *executor;
     size_t check_app;
+    void (*app_deleted)(void *arg, struct str app_id);
+    void *app_deleted_arg;
     const char *tokens;
 };
 /* bytes. A token that can be guessed is none. */

@@ -172,11 +172,17 @@ void admin_update_app(struct rpc_call *call)
 static void deleted(void *arg, const struct status *status)
 {
     struct rpc_call *call = arg;
+    const struct admin *admin = rpc_call_service(call);
+    const Heddle__V1__DeleteAppRequest *request =
+        (const Heddle__V1__DeleteAppRequest *)((struct admin_call *)rpc_call_state(call))->request;
     Heddle__V1__DeleteAppResponse reply = HEDDLE__V1__DELETE_APP_RESPONSE__INIT;
-    if (status->code != STATUS_OK)
+    if (status->code != STATUS_OK) {
         admin_fail(call, status);
-    else
-        admin_reply(call, &reply.base);
+        return;
+    }
+    if (admin->app_deleted != NULL)
+        admin->app_deleted(admin->app_deleted_arg, str_c(request->app_id));
+    admin_reply(call, &reply.base);
 }
 
 void admin_delete_app(struct rpc_call *call)

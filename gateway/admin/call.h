@@ -19,6 +19,8 @@ struct admin {
     struct store *store;
     struct rpc_channel *executor;
     size_t check_app;
+    void (*app_deleted)(void *arg, struct str app_id);
+    void *app_deleted_arg;
     struct str tokens[2]; /* ptr NULL: not set */
     char *token_text;
 };

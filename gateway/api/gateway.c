@@ -6,6 +6,7 @@
 #include "heddle/v1/conversation.pb-c.h"
 #include "heddle/v1/workflow.pb-c.h"
 #include "shared/base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 static void not_served(struct rpc_call *call);
@@ -71,9 +72,11 @@ enum status_code gateway_new(const struct gateway_options *options, struct gatew
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory");
     gateway->store = options->store;
     gateway->links = options->links;
+    gateway->runs_max = options->runs_max;
     gateway->tasks = tasks_new();
+    gateway->live = live_new(options->queues);
     uuid_format(uuid_v7(), gateway->instance_id);
-    enum status_code rc = gateway->tasks == NULL
+    enum status_code rc = gateway->tasks == NULL || gateway->live == NULL
                               ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory")
                               : key_cache_new(&reader, &gateway->keys, err);
     if (rc == STATUS_OK)
@@ -91,6 +94,7 @@ void gateway_free(struct gateway *gateway)
     if (gateway == NULL)
         return;
     key_cache_free(gateway->keys);
+    live_free(gateway->live);
     tasks_free(gateway->tasks);
     free(gateway);
 }
@@ -103,6 +107,24 @@ enum status_code gateway_add(struct gateway *gateway, struct rpc_server *server,
 void gateway_drain(struct gateway *gateway)
 {
     atomic_store(&gateway->is_draining, true);
+}
+
+void gateway_end_runs(struct gateway *gateway)
+{
+    struct status err;
+    if (live_end(gateway->live, "", HEDDLE__V1__END_REASON__END_REASON_SHUTTING_DOWN, &err) != STATUS_OK)
+        log_warn("runs_not_ended", LOG_C("words", err.message));
+}
+
+void gateway_app_deleted(void *arg, struct str app_id)
+{
+    struct gateway *gateway = arg;
+    struct status err;
+    char text[UUID_TEXT_LEN + 1];
+    snprintf(text, sizeof text, "%.*s", STR_ARG(app_id));
+    if (app_id.len > 0 &&
+        live_end(gateway->live, text, HEDDLE__V1__END_REASON__END_REASON_STOPPED_BY_USER, &err) != STATUS_OK)
+        log_warn("runs_not_ended", LOG_STR("app_id", app_id), LOG_C("words", err.message));
 }
 
 size_t gateway_live_runs(const struct gateway *gateway)

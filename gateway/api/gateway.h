@@ -5,22 +5,29 @@
  */
 #pragma once
 #include "gateway/api/links.h"
+#include "gateway/api/live.h"
 #include "gateway/api/tasks.h"
 #include "gateway/auth/key_cache.h"
 #include "shared/rpc/server.h"
 
+/* runs_max: that may be under way at a time */
 struct gateway_options {
+    struct rpc_queues *queues;
     struct store *store;
     struct links *links;
+    size_t runs_max;
 };
 struct gateway { /* read-only once made, but for what locks itself */
     struct store *store;
     struct links *links;
     struct tasks *tasks;
+    struct live *live;
     struct key_cache *keys;
     char instance_id[UUID_TEXT_LEN + 1];
     atomic_bool is_draining;
+    size_t runs_max;
     atomic_size_t live_runs;
+    _Atomic int64_t complained_at_ms;
 };
 
 /* Follows the store's changes. RESOURCE_EXHAUSTED: no memory. */
@@ -32,6 +39,13 @@ MUST_CHECK enum status_code gateway_add(struct gateway *gateway, struct rpc_serv
                                         struct status *err);
 /* New runs are refused from now on (UNAVAILABLE, SHUTTING_DOWN). */
 void gateway_drain(struct gateway *gateway);
+/*
+ * Ends the runs under way: their executors are asked to, and their last events still come. Runs with on_disconnect CONTINUE
+ * go on, and only their callers are sent away. Any thread.
+ */
+void gateway_end_runs(struct gateway *gateway);
+/* An app was deleted: its runs are stopped. Any thread. */
+void gateway_app_deleted(void *gateway, struct str app_id);
 /* Runs that are relayed, or whose streams have not quite ended. Any thread. */
 size_t gateway_live_runs(const struct gateway *gateway);
 /* Notes in the store which keys were used lately; now and then, from the main thread. */

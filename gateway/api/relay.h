@@ -25,17 +25,22 @@ struct relay_sink {
     void (*ended)(void *arg, const struct status *status, bool not_begun);
 };
 
+/* What a relay has to know of its run, for events it makes itself. Texts are borrowed and end in NUL. */
+struct relay_run {
+    const char *run_id, *conversation_id, *message_id, *version_id, *end_user_id, *user;
+    bool is_chat;
+};
+
 struct relay {
     const struct relay_source *source;
     const struct relay_sink *sink;
     void *source_arg, *sink_arg;
-    /* For events that the relay has to make itself. Borrowed texts. */
-    struct str run_id, conversation_id, message_id, version_id;
-    bool is_chat;
+    struct relay_run run;
 
     grpc_slice frame; /* being handed down */
     struct str rest;  /* of its events */
-    bool has_frame, is_sending, has_begun, has_ended, is_sink_gone, is_over;
+    bool has_frame, is_sending, has_begun, has_finished, has_ended, is_sink_gone, is_over;
+    int64_t begun_at_ms;
     uint64_t last_sequence;
     grpc_slice made[2]; /* events of our own, at the end */
     size_t made_count, made_sent;
@@ -49,5 +54,5 @@ void relay_frame(struct relay *relay, const grpc_slice *frame);
 void relay_source_ended(struct relay *relay, const struct status *status);
 /* From the sink: the event was taken (or !ok: it is gone). */
 void relay_sent(struct relay *relay, bool ok);
-/* From the sink: nobody reads any more. Frames are asked for no longer; ended() comes when the source has ended. */
+/* From the sink: nobody reads any more, and relay_sent() does not come. ended() comes once the source has ended. */
 void relay_sink_gone(struct relay *relay);

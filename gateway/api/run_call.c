@@ -8,6 +8,8 @@
 #include "gateway/api/relay.h"
 #include "gateway/api/requests.h"
 #include "gateway/auth/principal.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
 #include "shared/rpc/client.h"
 #include "shared/rpc/slice.h"
 #include <stdio.h>
@@ -29,8 +31,9 @@ struct run_call {
     struct task task;
     char conversation_id[UUID_TEXT_LEN + 1], message_id[UUID_TEXT_LEN + 1];
     char version_id[UUID_TEXT_LEN + 1];
-    bool is_listed; /* in gateway->tasks */
     unsigned attempt;
+    struct live_run live;             /* while there is an upstream */
+    Heddle__V1__EndReason end_reason; /* why it is to end as soon as it has begun; UNSPECIFIED: it is not */
     struct rpc_client_call *upstream; /* NULL once it has ended */
     bool never_left;                  /* of the last one: no connection was given the request */
     struct relay relay;
@@ -55,6 +58,68 @@ static void finish(struct run_call *run, const struct status *status)
         rpc_call_finish(call, status);
 }
 
+/* The caller leaves, or is sent away. */
+static void part_from_caller(struct run_call *run, const struct status *status)
+{
+    relay_sink_gone(&run->relay);
+    finish(run, status);
+    if (run->upstream != NULL)
+        rpc_client_cancel(run->upstream);
+}
+
+/* --- ending from outside --- */
+
+/* ms. An executor answers at once. */
+#define END_MS 5000
+
+static void asked_to_end(struct rpc_client_call *client, void *arg, const struct status *status,
+                         struct str reply)
+{
+    (void)client;
+    (void)reply; /* whatever it says, the stream tells how the run ends */
+    struct run_call *run = arg;
+    if (status->code != STATUS_OK)
+        log_warn("run_not_ended", LOG_C("run_id", run->task.run_id), LOG_C("words", status->message));
+    unref(run);
+}
+
+/* Asks the executor to end the run; its last events come through the relay. */
+static void ask_to_end(struct run_call *run)
+{
+    struct status err;
+    Heddle__Executor__V1__StopRequest request = HEDDLE__EXECUTOR__V1__STOP_REQUEST__INIT;
+    request.run_id = run->task.run_id;
+    request.app_id = run->task.app_id;
+    request.end_user_id = run->task.end_user_id;
+    request.reason = run->end_reason;
+    const struct rpc_client_args args = {
+        .method = LINK_STOP, .queue = run->bearer.queue, .deadline_ms = clock_monotonic_ms() + END_MS};
+    grpc_slice bytes = rpc_slice_pack(&request.base);
+    run->refs++; /* the question's */
+    if (rpc_client_unary(links_at(run->gateway->links, str_c(run->task.address)), &args, bytes, asked_to_end,
+                         run, NULL, &err) != STATUS_OK) {
+        grpc_slice_unref(bytes);
+        asked_to_end(NULL, run, &err, STR(""));
+    }
+}
+
+static void end_live(struct live_run *live, Heddle__V1__EndReason reason)
+{
+    struct run_call *run = CONTAINER_OF(live, struct run_call, live);
+    bool goes_on =
+        reason == HEDDLE__V1__END_REASON__END_REASON_SHUTTING_DOWN && request_outlives_caller(&run->request);
+    if (goes_on) {
+        struct status err;
+        status_reason(&err, STATUS_UNAVAILABLE, "SHUTTING_DOWN",
+                      "this gateway is shutting down; run %s goes on without it", run->task.run_id);
+        part_from_caller(run, &err);
+        return;
+    }
+    run->end_reason = reason;
+    if (run->relay.has_begun)
+        ask_to_end(run);
+}
+
 /* --- the relay's two ends --- */
 
 static void source_next(void *arg)
@@ -66,7 +131,11 @@ static void source_next(void *arg)
 static void sink_begun(void *arg, struct str address)
 {
     struct run_call *run = arg;
+    if (address.len <= TASK_ADDRESS_MAX)
+        snprintf(run->task.address, sizeof run->task.address, "%.*s", STR_ARG(address));
     tasks_set_address(run->gateway->tasks, str_c(run->task.run_id), address);
+    if (run->end_reason != HEDDLE__V1__END_REASON__END_REASON_UNSPECIFIED)
+        ask_to_end(run);
 }
 
 static void sink_send(void *arg, grpc_slice take_event, bool has_more)
@@ -85,6 +154,16 @@ static bool says_not_begun(const struct status *status)
     return status->reason != NULL && str_eq_c(STR("NOT_BEGUN"), status->reason);
 }
 
+/* ms. What every call may meet is logged once in this time. */
+#define COMPLAIN_EVERY_MS 1000
+
+static bool may_complain(struct gateway *gateway)
+{
+    int64_t now_ms = clock_monotonic_ms(), before_ms = atomic_load(&gateway->complained_at_ms);
+    return now_ms - before_ms >= COMPLAIN_EVERY_MS &&
+           atomic_compare_exchange_strong(&gateway->complained_at_ms, &before_ms, now_ms);
+}
+
 /* What a caller is told when nothing has begun, or nobody knows. */
 static void explain(struct run_call *run, struct status *err)
 {
@@ -97,6 +176,12 @@ static void explain(struct run_call *run, struct status *err)
         status_reason(err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE", "no executor can be reached: %s",
                       why.message);
         err->retry_ms = BUSY_RETRY_MS;
+    } else if (err->code == STATUS_UNAUTHENTICATED) {
+        /* The caller is who he says; it is this gateway that the executor does not know. */
+        if (may_complain(run->gateway))
+            log_error("executor_token_refused", LOG_C("words", why.message));
+        status_reason(err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE",
+                      "the executor does not accept this gateway");
     } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL) {
         status_reason(err, STATUS_UNAVAILABLE, "RUN_STATE_UNKNOWN",
                       "the executor was lost before it said whether run %s has begun: %s", run->task.run_id,
@@ -143,6 +228,7 @@ static void upstream_ended(struct rpc_client_call *client, void *arg, const stru
     struct run_call *run = arg;
     run->never_left = rpc_client_never_left(client);
     run->upstream = NULL;
+    live_remove(run->gateway->live, run->bearer.queue, &run->live);
     relay_source_ended(&run->relay, status);
     unref(run); /* the executor's */
 }
@@ -184,11 +270,13 @@ static void open_stream(struct run_call *run)
         .sink = &sink,
         .source_arg = run,
         .sink_arg = run,
-        .run_id = str_c(run->task.run_id),
-        .conversation_id = str_c(run->conversation_id),
-        .message_id = str_c(run->message_id),
-        .version_id = str_c(run->version_id),
-        .is_chat = run->request.service == RUN_CHAT,
+        .run = {.run_id = run->task.run_id,
+                .conversation_id = run->conversation_id,
+                .message_id = run->message_id,
+                .version_id = run->version_id,
+                .end_user_id = run->task.end_user_id,
+                .user = request_user(&run->request).ptr,
+                .is_chat = run->request.service == RUN_CHAT},
     };
     grpc_slice bytes = pack_request(run);
     const struct rpc_client_args args = {.method = LINK_EXECUTE,
@@ -203,6 +291,8 @@ static void open_stream(struct run_call *run)
         return;
     }
     run->refs++; /* the executor's */
+    run->live = (struct live_run){.app_id = run->task.app_id, .end = end_live};
+    live_add(run->gateway->live, run->bearer.queue, &run->live);
     relay_start(&run->relay);
 }
 
@@ -325,6 +415,13 @@ static void start(struct rpc_call *call, enum run_service service)
         rpc_call_finish(call, &err);
         return;
     }
+    if (atomic_load(&gateway->live_runs) >= gateway->runs_max) {
+        status_reason(&err, STATUS_UNAVAILABLE, "GATEWAY_BUSY", "this gateway has %zu runs under way",
+                      gateway->runs_max);
+        err.retry_ms = BUSY_RETRY_MS;
+        rpc_call_finish(call, &err);
+        return;
+    }
     struct run_call *run = calloc(1, sizeof *run);
     if (run == NULL) {
         status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another call");
@@ -360,12 +457,8 @@ void run_sent(struct rpc_call *call, bool ok)
 void run_cancelled(struct rpc_call *call)
 {
     struct run_call *run = ((struct run_state *)rpc_call_state(call))->run;
-    if (run == NULL)
-        return;
-    relay_sink_gone(&run->relay);
-    finish(run, &(struct status){.code = STATUS_CANCELLED, .message = "the caller left"});
-    if (run->upstream != NULL)
-        rpc_client_cancel(run->upstream);
+    if (run != NULL)
+        part_from_caller(run, &(struct status){.code = STATUS_CANCELLED, .message = "the caller left"});
 }
 
 void run_ended(struct rpc_call *call)

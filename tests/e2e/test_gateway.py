@@ -420,19 +420,112 @@ def _reason(h, key):
     return refused if refused.reason == "EXECUTOR_UNAVAILABLE" else None
 
 
-def test_a_second_signal_ends_at_once(fresh):
+SLOW = {"reply": "word " * 400, "tokens_per_second": 20}
+
+
+def test_a_second_signal_ends_at_once_and_truthfully(fresh):
     h = fresh()
     key = h.app(CHAT)[1]
-    h.model.script({"reply": "word " * 400, "tokens_per_second": 20})
+    h.model.script(SLOW)
     stream = say(h, key)
     next(stream)
     h.gateway.child.send_signal(signal.SIGTERM)
     wait_until(lambda: "draining" in h.gateway.text(), what="the gateway drains")
     assert h.gateway.alive()
+    refused = failure(say, h, key)
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SHUTTING_DOWN")
     h.gateway.child.send_signal(signal.SIGTERM)
+    assert finished(events(stream)).end_reason == 9
     assert h.gateway.child.wait(10) == 0
-    with pytest.raises(grpc.RpcError):
-        events(stream)
+    wait_until(lambda: h.model.stats()["in_flight"] == 0, what="the model's request ended")
+
+
+def test_after_the_grace_time_runs_end_but_for_those_that_go_on(fresh):
+    h = fresh(gateway_options=["--grace_seconds", "1"])
+    key = h.app(CHAT)[1]
+    h.model.script(SLOW)
+    stream, second = say(h, key), say(h, key, request={"on_disconnect": "ON_DISCONNECT_CONTINUE"})
+    next(stream)
+    task = next(second).task_id
+    h.gateway.child.send_signal(signal.SIGTERM)
+    assert finished(events(stream)).end_reason == 9
+    sent_away = failure(lambda: second)
+    assert (sent_away.code, sent_away.reason) == (Code.UNAVAILABLE, "SHUTTING_DOWN") and task in sent_away.words
+    assert h.gateway.child.wait(10) == 0
+    assert h.model.stats()["in_flight"] == 1
+    h.start_gateway()
+    h.public = Client(f"127.0.0.1:{h.port}")
+    assert h.public.TaskService.StopTask({"task_id": task, "user": "u-1"}, token=key).result == 1
+    wait_until(lambda: h.model.stats()["in_flight"] == 0, what="the model's request ended")
+
+
+def test_a_deleted_apps_runs_are_stopped(heddle):
+    app, key = heddle.app(CHAT)
+    heddle.model.script(SLOW)
+    streams = [say(heddle, key) for _ in range(3)]
+    for stream in streams:
+        next(stream)
+    other_key = heddle.app(CHAT)[1]
+    other = say(heddle, other_key)
+    next(other)
+    heddle.admin.AdminService.DeleteApp({"app_id": app})
+    for stream in streams:
+        assert finished(events(stream)).end_reason == 3
+    assert heddle.public.TaskService.StopTask({"task_id": next(other).task_id, "user": "u-1"}, token=other_key).result == 1
+    events(other)
+
+
+def test_more_runs_than_the_gateway_takes_are_refused(fresh):
+    h = fresh(gateway_options=["--max_runs", "2"])
+    key = h.app(CHAT)[1]
+    h.model.script(SLOW)
+    streams = [say(h, key), say(h, key)]
+    for stream in streams:
+        next(stream)
+    refused = failure(say, h, key)
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "GATEWAY_BUSY") and refused.details["RetryInfo"]["seconds"] > 0
+    for stream in streams:
+        stream.cancel()
+    h.model.script({"reply": "fine"})
+    wait_until(lambda: _fine(h, key), what="room again")
+
+
+def _fine(h, key):
+    try:
+        return answer(events(say(h, key))) == "fine"
+    except grpc.RpcError as error:
+        assert error.code() == Code.UNAVAILABLE
+        return False
+
+
+def test_full_executors_are_named_as_the_reason(fresh):
+    h = fresh(executor_options=["--max_runs", "1"])
+    key = h.app(CHAT)[1]
+    h.model.script(SLOW)
+    stream = say(h, key)
+    next(stream)
+    refused = failure(say, h, key)
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "EXECUTORS_BUSY")
+    stream.cancel()
+    h.model.script({"reply": "fine"})
+    wait_until(lambda: _fine(h, key), what="room again")
+
+
+def test_an_executor_that_does_not_know_the_gateway_is_not_the_callers_fault(fresh, tmp_path):
+    h = fresh()
+    key = h.app(CHAT)[1]
+    h.executor.stop()
+    h.env = {**h.env, "HEDDLE_EXECUTOR_TOKEN": "a token that only the executor has"}
+    h.start_executor()
+    refused = wait_until(lambda: _reason(h, key), what="the executor is there again")
+    assert refused.code == Code.UNAVAILABLE
+    wait_until(lambda: "executor_token_refused" in _asked(h, key).gateway.text(), what="the log says why")
+    assert "a token that only" not in h.gateway.text()
+
+
+def _asked(h, key):
+    failure(say, h, key)
+    return h
 
 
 def test_logs_hold_no_secrets(heddle, chat):
