@@ -21,7 +21,8 @@ void stop_start(struct rpc_call *call)
     struct job *job = workers_find(executor->options.workers, str_c(request->run_id));
     if (job != NULL && str_eq_c(str_c(request->app_id), job->app_id) &&
         str_eq_c(str_c(request->end_user_id), job->end_user_id)) {
-        job_signal(job, JOB_STOP);
+        bool shuts_down = request->reason == HEDDLE__V1__END_REASON__END_REASON_SHUTTING_DOWN;
+        job_signal(job, shuts_down ? JOB_SHUTDOWN : JOB_STOP);
         reply.result = HEDDLE__V1__STOP_RESULT__STOP_RESULT_STOPPING;
     }
     if (job != NULL)
