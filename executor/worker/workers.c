@@ -65,17 +65,21 @@ enum status_code workers_submit(struct workers *workers, struct job *job, struct
     if (!take_place(workers))
         return status_reason(err, STATUS_RESOURCE_EXHAUSTED, "NOT_BEGUN",
                              "this executor has %zu runs, and takes no more", workers->runs_max);
-    job->worker = least_busy(workers);
+    struct worker *worker = least_busy(workers);
+    job->worker = worker;
     job->timer_index = SIZE_MAX;
+    /* Before it can be found: a signal may come, and the run begin and end, before this function has returned. */
+    job->ops->ref(job);
+    atomic_fetch_add(&worker->live, 1);
     if (!registry_add(&workers->registry, job)) {
         job->worker = NULL;
+        atomic_fetch_sub(&worker->live, 1);
+        job->ops->unref(job);
         workers_job_ended(workers);
         return status_reason(err, STATUS_ALREADY_EXISTS, "RUN_EXISTS", "a run with the id %s is running",
                              job->run_id);
     }
-    job->ops->ref(job);
-    atomic_fetch_add(&job->worker->live, 1);
-    worker_post(job->worker, job);
+    worker_post(worker, job);
     return STATUS_OK;
 }
 
