@@ -28,6 +28,7 @@ struct model_call {
     int64_t started_ms;
     bool has_begun;     /* a readable piece has come */
     bool is_done;       /* [DONE], or a finish reason */
+    bool is_over;       /* [DONE]: what follows it is of no interest */
     bool is_reasoning;  /* inside <think>: reasoning_content is shown as Dify shows it */
     bool is_unreadable; /* garbage, or too long */
     bool has_error;     /* body holds it */
@@ -105,7 +106,7 @@ static bool on_event(void *arg, struct str data)
 {
     struct model_call *call = arg;
     if (str_eq(data, STR("[DONE]"))) {
-        call->is_done = true;
+        call->is_done = call->is_over = true;
         return false;
     }
     return data.len == 0 || take_piece(call, data);
@@ -123,7 +124,8 @@ static void on_data(void *arg, struct str bytes)
     }
     if (call->answer == ANSWER_WHOLE)
         buf_put(&call->body, bytes);
-    else if (!call->is_unreadable && !call->has_error && !sse_feed(&call->sse, bytes, on_event, call))
+    else if (!call->is_over && !call->is_unreadable && !call->has_error &&
+             !sse_feed(&call->sse, bytes, on_event, call))
         call->is_unreadable = true;
 }
 
