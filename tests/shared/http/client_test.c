@@ -243,11 +243,11 @@ static void a_cancelled_stream_is_closed_at_once(void **state)
     answer_init(&a);
     struct http_transfer *t = start(b, &post, "x", &a);
     while (a.pieces == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     int64_t before_ms = clock_monotonic_ms();
     http_cancel(t);
     while (b->closed == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     assert_true(clock_monotonic_ms() - before_ms < 50);
     assert_false(a.is_done);
     answer_fini(&a);
@@ -289,9 +289,9 @@ static void transfers_may_be_cancelled_from_a_data_callback(void **state)
     other = start(b, &get, NULL, &a);
     /* Either of the two may be answered first; the second is then only cancelled. */
     while (pieces_inside == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     while (b->closed < 2 && http_client_transfers(b->client) > 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     assert_int_equal(pieces_inside, 1);
     assert_int_equal(http_client_transfers(b->client), 0);
     assert_false(a.is_done);
@@ -336,7 +336,7 @@ static void a_paused_transfer_is_silent_and_loses_nothing(void **state)
     answer_init(&a);
     struct http_transfer *t = start(b, &post, "x", &a);
     while (a.pieces == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     assert_int_equal(http_transfer_status(t), 200);
     assert_true(str_eq(http_transfer_content_type(t), STR("text/event-stream")));
     http_pause(t);
@@ -479,11 +479,11 @@ static void open_transfers_end_with_the_client(void **state)
     answer_init(&a);
     start(b, &post, "x", &a);
     while (b->requests == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     http_client_close(b->client);
     b->client = NULL;
     while (b->closed == 0)
-        uv_run(&b->loop, UV_RUN_NOWAIT); /* ONCE would wait after a timer has made it true */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
     assert_false(a.is_done);
     answer_fini(&a);
 }
