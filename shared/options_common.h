@@ -9,27 +9,26 @@
 /* clang-format off */
 #define OPTION_STORE(type) \
     { .name = "store", .kind = OPTION_TEXT, .offset = offsetof(type, store), .fallback = "sqlite:heddle.db", \
-      .help = "where apps, keys and credentials are kept: sqlite:PATH; shared by gateway and executor of one machine" }
+      .help = "where apps, keys and credentials are kept: sqlite:PATH; shared by gateway and executor of one machine." }
 #define OPTION_MASTER_KEY(type) \
     { .name = "master_key", .kind = OPTION_SECRET, .offset = offsetof(type, master_key), \
-      .help = "seals credentials and secret variables: 32 bytes as base64, or keyid:base64; several with commas: the first seals, all open" }
+      .help = "seals credentials and secret variables: 32 bytes as base64, or keyid:base64; several with commas: the first seals, all open." }
 #define OPTION_EXECUTOR_TOKEN(type) \
     { .name = "executor_token", .kind = OPTION_SECRET, .offset = offsetof(type, executor_token), \
-      .help = "secret that gateways show to executors; required when they talk over TCP" }
+      .help = "secret that gateways show to executors; required when they talk over TCP." }
 #define OPTION_INSECURE(type) \
     { .name = "insecure", .kind = OPTION_BOOL, .offset = offsetof(type, insecure), .fallback = "no", \
-      .help = "no warning about an address that others can reach without TLS" }
+      .help = "no warning about an address that others can reach without TLS." }
 #define OPTION_RPC_THREADS(type) \
     { .name = "rpc_threads", .kind = OPTION_INT, .offset = offsetof(type, rpc_threads), .fallback = "0", .min = 0, .max = 64, \
-      .help = "threads that serve gRPC; 0: one per four cores, at least one" }
+      .help = "threads that serve gRPC; 0: one per four cores, at least one." }
 #define OPTION_GRACE_SECONDS(type) \
     { .name = "grace_seconds", .kind = OPTION_INT, .offset = offsetof(type, grace_seconds), .fallback = "30", .min = 0, .max = 86400, \
-      .help = "seconds that running runs may go on after SIGTERM, before they are ended" }
+      .help = "seconds that running runs may go on after SIGTERM, before they are ended." }
 #define OPTION_LOG_LEVEL(type) \
     { .name = "log_level", .kind = OPTION_CHOICE, .offset = offsetof(type, log_level), .fallback = "info", \
-      .choices = "debug|info|warn|error", .help = "least level that is logged" }
+      .choices = "debug|info|warn|error", .help = "least level that is logged." }
 #define OPTION_LOG_FORMAT(type) \
     { .name = "log_format", .kind = OPTION_CHOICE, .offset = offsetof(type, log_format), .fallback = "text", \
-      .choices = "text|json", .help = "how a line of the log, on standard error, is written" }
+      .choices = "text|json", .help = "how a line of the log, on standard error, is written." }
 /* clang-format on */
-

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #define HASH_NONFATAL_OOM 1
+/* uthash's default hash falls through its switch labels without saying so, which Clang refuses. */
+#define HASH_FUNCTION HASH_FNV
 #include <uthash.h>
 #include <utlist.h>
 
