@@ -125,10 +125,10 @@ static void answer(struct rpc_call *call, const struct graph_report *report, con
     sha256(dsl, hash);
     reply.content_hash = (ProtobufCBinaryData){sizeof hash, hash};
     put_problems(&arena, report, &reply);
+    reply.mode = text_in(&arena, str_c(report->mode));
+    reply.app_name = text_in(&arena, str_c(report->app_name));
+    reply.dsl_version = text_in(&arena, str_c(report->dsl_version));
     if (graph != NULL) {
-        reply.mode = graph->mode == APP_MODE_CHATFLOW ? "advanced-chat" : "workflow";
-        reply.app_name = text_in(&arena, graph->name);
-        reply.dsl_version = text_in(&arena, graph->dsl_version);
         put_form(&arena, graph, &reply);
         put_features(&arena, graph, &features);
         reply.features = &features;
