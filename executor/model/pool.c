@@ -63,31 +63,36 @@ bool glob_matches(struct str glob, struct str name)
     return g == glob.len;
 }
 
-/* The header list of a credential; NULL: no memory, or not to be carried by HTTP. */
-static struct http_headers *make_headers(struct str secret)
+/* The header list of a credential. INVALID_ARGUMENT: not to be carried by HTTP; RESOURCE_EXHAUSTED: no memory. */
+static enum status_code make_headers(struct str secret, struct http_headers **ret_headers)
 {
     struct status err;
     struct buf bearer;
     struct http_headers *headers = http_headers_new();
+    if (headers == NULL)
+        return STATUS_RESOURCE_EXHAUSTED;
     buf_init(&bearer, STORE_SECRET_BYTES_MAX + 16);
     buf_put_c(&bearer, "Bearer ");
     buf_put(&bearer, secret);
-    bool is_good =
-        headers != NULL && !bearer.failed &&
-        http_headers_add(headers, STR("Content-Type"), STR("application/json"), &err) == STATUS_OK &&
-        http_headers_add(headers, STR("Accept"), STR("text/event-stream"), &err) == STATUS_OK &&
-        (secret.len == 0 ||
-         http_headers_add(headers, STR("Authorization"), buf_str(&bearer), &err) == STATUS_OK);
+    enum status_code rc = bearer.failed ? STATUS_RESOURCE_EXHAUSTED : STATUS_OK;
+    if (rc == STATUS_OK)
+        rc = http_headers_add(headers, STR("Content-Type"), STR("application/json"), &err);
+    if (rc == STATUS_OK)
+        rc = http_headers_add(headers, STR("Accept"), STR("text/event-stream"), &err);
+    if (rc == STATUS_OK && secret.len > 0)
+        rc = http_headers_add(headers, STR("Authorization"), buf_str(&bearer), &err);
     if (bearer.ptr != NULL)
         secret_wipe(bearer.ptr, bearer.len);
     buf_fini(&bearer);
-    if (is_good)
-        return headers;
-    http_headers_unref(headers);
-    return NULL;
+    if (rc == STATUS_OK)
+        *ret_headers = headers;
+    else
+        http_headers_unref(headers);
+    return rc;
 }
 
-static void read_credential(struct pool *pool, const struct store_credential_opened *from,
+/* False: no memory. What is wrong with a credential itself only makes it unusable. */
+static bool read_credential(struct pool *pool, const struct store_credential_opened *from,
                             struct credential *ret)
 {
     struct arena *arena = &pool->arena;
@@ -103,12 +108,13 @@ static void read_credential(struct pool *pool, const struct store_credential_ope
     for (; models != NULL && ret->model_count < from->credential.model_count; ret->model_count++)
         models[ret->model_count] = arena_copy(arena, from->credential.models[ret->model_count]);
     ret->models = models;
-    ret->headers = make_headers(from->secret);
-    ret->is_usable = !from->credential.disabled && from->problem.len == 0 && ret->headers != NULL &&
+    enum status_code rc = make_headers(from->secret, &ret->headers);
+    ret->is_usable = !from->credential.disabled && from->problem.len == 0 && rc == STATUS_OK &&
                      str_eq(from->credential.protocol, STR("openai"));
     if (from->problem.len > 0)
         log_warn("credential_unusable", LOG_STR("name", from->credential.name),
                  LOG_STR("why", from->problem));
+    return rc != STATUS_RESOURCE_EXHAUSTED;
 }
 
 enum status_code pool_new(const struct store_credential_set *set, struct pool **ret_pool, struct status *err)
@@ -120,9 +126,10 @@ enum status_code pool_new(const struct store_credential_set *set, struct pool **
     pthread_mutex_init(&pool->lock, NULL);
     arena_init(&pool->arena, POOL_BYTES_MAX);
     pool->credentials = arena_array(&pool->arena, set->count + 1, sizeof *pool->credentials);
-    for (; pool->credentials != NULL && pool->count < set->count; pool->count++)
-        read_credential(pool, &set->credentials[pool->count], &pool->credentials[pool->count]);
-    if (pool->arena.failed) {
+    bool has_memory = pool->credentials != NULL;
+    for (; has_memory && pool->count < set->count; pool->count++)
+        has_memory = read_credential(pool, &set->credentials[pool->count], &pool->credentials[pool->count]);
+    if (!has_memory || pool->arena.failed) {
         pool_unref(pool);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
     }

@@ -1,6 +1,6 @@
 /*
  * pool: the credentials of all providers, and which one the next call takes: smooth weighted round robin over those that are
- * enabled and fit (provider, model); in any window each gets its share (± 1).
+ * enabled and fit (provider, model); in any window each gets its share (± 1 of two credentials or of equal weights, else ± 2).
  * A pool is a snapshot of the store; a change makes a new one, and calls in flight keep the old.
  * Threads  pool_new by one; the rest any: one short lock per pick.
  */
