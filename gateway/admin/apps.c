@@ -3,7 +3,6 @@
 
 #include "gateway/admin/verdict.h"
 #include "shared/store/version.h"
-#include <string.h>
 
 static Heddle__V1__Record record_to_proto(enum store_record record)
 {
@@ -62,22 +61,6 @@ void admin_list_apps(struct rpc_call *call)
         admin_fail(call, &err);
 }
 
-static void environment_to_proto(struct rpc_call *call, const struct store_environment *environment,
-                                 Heddle__V1__EnvironmentVariable ***ret, size_t *ret_count)
-{
-    *ret = admin_items(call, environment->count, sizeof(Heddle__V1__EnvironmentVariable));
-    *ret_count = 0;
-    for (size_t i = 0; *ret != NULL && i < environment->count; i++) {
-        const struct store_variable *variable = &environment->variables[i];
-        Heddle__V1__EnvironmentVariable *item = (*ret)[(*ret_count)++];
-        heddle__v1__environment_variable__init(item);
-        item->name = admin_text(call, variable->name);
-        item->value_type = admin_text(call, variable->value_type);
-        item->value = variable->secret ? (char *)"***" : admin_text(call, variable->value);
-        item->secret = variable->secret;
-    }
-}
-
 static void got(void *arg, const struct store_app_details *details, const struct status *status)
 {
     struct rpc_call *call = arg;
@@ -87,10 +70,10 @@ static void got(void *arg, const struct store_app_details *details, const struct
     }
     Heddle__V1__GetAppResponse reply = HEDDLE__V1__GET_APP_RESPONSE__INIT;
     Heddle__V1__App app;
-    app_to_proto(call, &details->app, &app);
-    environment_to_proto(call, &details->environment, &app.environment, &app.n_environment);
-    reply.app = &app;
     Heddle__Executor__V1__CheckAppResponse *verdict = verdict_read(details->verdict);
+    app_to_proto(call, &details->app, &app);
+    admin_environment(call, verdict, &details->environment, &app.environment, &app.n_environment);
+    reply.app = &app;
     if (verdict != NULL) {
         reply.n_input_form = verdict->n_input_form;
         reply.input_form = verdict->input_form;
@@ -115,7 +98,7 @@ void admin_get_app(struct rpc_call *call)
         admin_fail(call, &err);
 }
 
-static void changed(void *arg, const struct store_app *app, const struct status *status)
+static void changed_read(void *arg, const struct store_app_details *details, const struct status *status)
 {
     struct rpc_call *call = arg;
     if (status->code != STATUS_OK) {
@@ -123,8 +106,24 @@ static void changed(void *arg, const struct store_app *app, const struct status 
         return;
     }
     Heddle__V1__App reply;
-    app_to_proto(call, app, &reply);
+    Heddle__Executor__V1__CheckAppResponse *verdict = verdict_read(details->verdict);
+    app_to_proto(call, &details->app, &reply);
+    admin_environment(call, verdict, &details->environment, &reply.environment, &reply.n_environment);
     admin_reply(call, &reply.base);
+    if (verdict != NULL)
+        heddle__executor__v1__check_app_response__free_unpacked(verdict, NULL);
+}
+
+static void changed(void *arg, const struct store_app *app, const struct status *status)
+{
+    struct rpc_call *call = arg;
+    struct status err = *status;
+    if (err.code == STATUS_OK) {
+        const struct store_app_ref ref = {.app_id = app->app_id};
+        err.code = store_app_get(admin_store(call), &ref, changed_read, call, &err);
+    }
+    if (err.code != STATUS_OK)
+        admin_fail(call, &err);
 }
 
 /* A setting that is stored and would not be kept to is refused: a limit that does not limit is worse than none. */
@@ -270,62 +269,5 @@ void admin_publish_version(struct rpc_call *call)
     if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
         admin_check_id("version_id", request->version_id, &err) != STATUS_OK ||
         store_version_publish(admin_store(call), &ref, published, call, &err) != STATUS_OK)
-        admin_fail(call, &err);
-}
-
-static void environment_changed(void *arg, const struct store_environment *environment,
-                                const struct status *status)
-{
-    struct rpc_call *call = arg;
-    if (status->code != STATUS_OK) {
-        admin_fail(call, status);
-        return;
-    }
-    Heddle__V1__SetAppEnvironmentResponse reply = HEDDLE__V1__SET_APP_ENVIRONMENT_RESPONSE__INIT;
-    environment_to_proto(call, environment, &reply.environment, &reply.n_environment);
-    admin_reply(call, &reply.base);
-}
-
-/* The request's variables as the store wants them, in the call's arena; false: *err says what is wrong. */
-static bool read_change(struct rpc_call *call, const Heddle__V1__SetAppEnvironmentRequest *request,
-                        struct store_environment_change *ret, struct status *err)
-{
-    struct store_variable *set = arena_array(admin_arena(call), request->n_set + 1, sizeof *set);
-    struct str *names = arena_array(admin_arena(call), request->n_remove + 1, sizeof *names);
-    if (set == NULL || names == NULL) {
-        status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for the variables");
-        return false;
-    }
-    for (size_t i = 0; i < request->n_set; i++) {
-        const Heddle__V1__EnvironmentVariable *variable = request->set[i];
-        set[i] = (struct store_variable){.name = str_c(variable->name),
-                                         .value_type = str_c(variable->value_type),
-                                         .value = str_c(variable->value),
-                                         .secret =
-                                             variable->secret || strcmp(variable->value_type, "secret") == 0};
-        if (variable_check(set[i].value_type, set[i].value, i, err) != STATUS_OK)
-            return false;
-    }
-    for (size_t i = 0; i < request->n_remove; i++)
-        names[i] = str_c(request->remove[i]);
-    *ret = (struct store_environment_change){.app_id = str_c(request->app_id),
-                                             .set = set,
-                                             .set_count = request->n_set,
-                                             .remove = names,
-                                             .remove_count = request->n_remove};
-    return true;
-}
-
-void admin_set_environment(struct rpc_call *call)
-{
-    const Heddle__V1__SetAppEnvironmentRequest *request =
-        admin_begin(call, &heddle__v1__set_app_environment_request__descriptor);
-    if (request == NULL)
-        return;
-    struct status err;
-    struct store_environment_change change;
-    if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
-        !read_change(call, request, &change, &err) ||
-        store_environment_change(admin_store(call), &change, environment_changed, call, &err) != STATUS_OK)
         admin_fail(call, &err);
 }

@@ -8,9 +8,11 @@
  */
 #pragma once
 #include "gateway/admin/admin.h"
+#include "heddle/executor/v1/executor.pb-c.h"
 #include "heddle/v1/admin.pb-c.h"
 #include "shared/base/arena.h"
 #include "shared/rpc/call.h"
+#include "shared/store/app.h"
 
 /* bytes. Of one answer while it is put together. */
 #define ADMIN_REPLY_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -46,6 +48,14 @@ void admin_fail(struct rpc_call *call, const struct status *status);
 char *admin_text(struct rpc_call *call, struct str text);
 /* Array of `count` pointers to zeroed pieces of `size` bytes; NULL when memory is out. */
 void *admin_items(struct rpc_call *call, size_t count, size_t size);
+
+/*
+ * What runs see as `env`: the variables of the export (verdict; NULL: none) with the app's own over them. Secrets as stars.
+ * It points into the verdict.
+ */
+void admin_environment(struct rpc_call *call, const Heddle__Executor__V1__CheckAppResponse *verdict,
+                       const struct store_environment *own, Heddle__V1__EnvironmentVariable ***ret,
+                       size_t *ret_count);
 
 /* Canonical UUID; INVALID_ARGUMENT, field, otherwise. */
 MUST_CHECK enum status_code admin_check_id(const char *field, const char *text, struct status *err);

@@ -150,6 +150,13 @@ void admin_update_credential(struct rpc_call *call)
     update.has_disabled =
         request->has_disabled_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_DISABLED_DISABLED;
     update.has_models = request->models != NULL;
+    if (request->end_cooldowns) {
+        status_field(&err, "end_cooldowns", "this release keeps rests in its executors' memory only");
+        err.code = STATUS_UNIMPLEMENTED;
+        err.reason = "NOT_ENFORCED";
+        admin_fail(call, &err);
+        return;
+    }
     if (admin_check_id("id", request->id, &err) == STATUS_OK && update.has_base_url)
         err.code = check_url(request->base_url, &err);
     if (err.code == STATUS_OK && update.has_secret)

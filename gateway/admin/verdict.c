@@ -8,20 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The variables of an export, values of secrets left out: an array to be freed, NULL without memory. */
+static Heddle__V1__EnvironmentVariable **without_secrets(
+    const Heddle__Executor__V1__CheckAppResponse *response)
+{
+    size_t count = response->n_environment;
+    Heddle__V1__EnvironmentVariable **items = calloc(count + 1, sizeof(Heddle__V1__EnvironmentVariable *) +
+                                                                    sizeof(Heddle__V1__EnvironmentVariable));
+    if (items == NULL)
+        return NULL;
+    Heddle__V1__EnvironmentVariable *pieces = (Heddle__V1__EnvironmentVariable *)(items + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = &pieces[i];
+        pieces[i] = *response->environment[i];
+        pieces[i].secret = variable_is_secret(&pieces[i]);
+        if (pieces[i].secret)
+            pieces[i].value = (char *)protobuf_c_empty_string;
+    }
+    return items;
+}
+
 void verdict_put(struct buf *b, const Heddle__Executor__V1__CheckAppResponse *response)
 {
     Heddle__Executor__V1__CheckAppResponse kept = *response;
     kept.n_problems = 0;
-    kept.n_environment = 0;
-    size_t size = protobuf_c_message_get_packed_size(&kept.base);
-    uint8_t *bytes = malloc(size + 1);
+    kept.environment = without_secrets(response);
+    size_t size = kept.environment == NULL ? 0 : protobuf_c_message_get_packed_size(&kept.base);
+    uint8_t *bytes = kept.environment == NULL ? NULL : malloc(size + 1);
     if (bytes == NULL) {
         b->failed = true;
-        return;
+    } else {
+        protobuf_c_message_pack(&kept.base, bytes);
+        base64_put(b, (struct str){(const char *)bytes, size});
     }
-    protobuf_c_message_pack(&kept.base, bytes);
-    base64_put(b, (struct str){(const char *)bytes, size});
     free(bytes);
+    free(kept.environment);
 }
 
 Heddle__Executor__V1__CheckAppResponse *verdict_read(struct str text)
@@ -34,6 +55,11 @@ Heddle__Executor__V1__CheckAppResponse *verdict_read(struct str text)
             heddle__executor__v1__check_app_response__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
     buf_fini(&bytes);
     return response;
+}
+
+bool variable_is_secret(const Heddle__V1__EnvironmentVariable *variable)
+{
+    return variable->secret || strcmp(variable->value_type, "secret") == 0;
 }
 
 static bool is_whole_number(struct str value)

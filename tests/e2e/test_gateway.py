@@ -607,7 +607,16 @@ def test_an_app_shows_its_form_and_features(heddle):
     chat_reply = heddle.admin.AdminService.GetApp({"app_id": chat_app})
     assert chat_reply.app.mode == "advanced-chat" and chat_reply.features.opening_statement
     assert list(chat_reply.features.suggested_questions) == ["What is it for?"]
-    assert ("PRODUCT", "Heddle") in [(v.name, v.value) for v in chat_reply.app.environment]
+    assert [(v.name, v.value) for v in chat_reply.app.environment] == [("PRODUCT", "Heddle")]
+
+
+def test_secret_variables_of_an_export_are_shown_as_stars(heddle):
+    secret = "s3cr3t-" + uuid.uuid4().hex
+    app, _ = heddle.app(CHAT.replace("value: Heddle\n    value_type: string", f"value: {secret}\n    value_type: secret"))
+    reply = heddle.admin.AdminService.GetApp({"app_id": app})
+    shown = reply.app.environment[0]
+    assert shown.name == "PRODUCT" and shown.secret and set(shown.value) == {"*"}
+    assert secret not in str(reply) and secret not in heddle.gateway.text()
 
 
 @pytest.mark.parametrize("fields,field_name", [
@@ -630,6 +639,8 @@ def test_an_apps_own_variables_go_before_those_of_its_export(heddle):
         {"name": "PRODUCT", "value": "Loom"}, {"name": "TOKEN", "value_type": "secret", "value": secret},
         {"name": "LIMIT", "value_type": "number", "value": "2.5"}]})
     shown = {v.name: v for v in admin.GetApp({"app_id": app}).app.environment}
+    assert shown == {v.name: v for v in reply.environment} and list(shown) == ["PRODUCT", "LIMIT", "TOKEN"]
+    assert shown == {v.name: v for v in admin.UpdateApp({"app_id": app, "name": "renamed"}).environment}
     assert shown["PRODUCT"].value == "Loom" and shown["LIMIT"].value == "2.5"
     assert shown["TOKEN"].secret and set(shown["TOKEN"].value) == {"*"}
     assert secret not in str(reply) + str(shown)
@@ -676,6 +687,8 @@ def test_credentials_never_show_their_secret(heddle):
     listed = admin.ListCredentials({"provider": "nobody"}).credentials
     assert [c.name for c in listed] == [name]
     assert secret not in str(made) + str(changed) + str(listed)
+    rest = failure(admin.UpdateCredential, {"id": made.id, "end_cooldowns": True})
+    assert rest.code == Code.UNIMPLEMENTED and "end_cooldowns" in rest.words
     twice = failure(admin.CreateCredential, {"provider": "nobody", "name": name, "base_url": "http://x"})
     assert twice.code == Code.ALREADY_EXISTS
     admin.DeleteCredential({"id": made.id})
