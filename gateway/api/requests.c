@@ -72,15 +72,11 @@ static enum status_code check_chat(const Heddle__V1__SendMessageRequest *chat, s
 {
     if (str_trim(str_c(chat->query)).len == 0)
         return status_field(err, "query", "is required");
-    if (check_id("conversation_id", str_c(chat->conversation_id), err) != STATUS_OK ||
-        check_id("parent_message_id", str_c(chat->parent_message_id), err) != STATUS_OK)
-        return err->code;
     if (chat->conversation_id[0] != '\0')
-        return status_reason(
-            err, STATUS_NOT_FOUND, "CONVERSATION_NOT_FOUND",
-            "conversation_id: there is no conversation %s (this release keeps none: leave it empty)",
-            chat->conversation_id);
-    return STATUS_OK;
+        return status_reason(err, STATUS_NOT_FOUND, "CONVERSATION_NOT_FOUND",
+                             "conversation_id: there is no such conversation (this release keeps none: "
+                             "leave it empty)");
+    return check_id("parent_message_id", str_c(chat->parent_message_id), err);
 }
 
 enum status_code request_check(const struct run_request *r, struct status *err)

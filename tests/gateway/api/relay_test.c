@@ -1,0 +1,430 @@
+/* The relay between a source and a sink of the test's: order, flow control, and every way to end. */
+#include "tests/support/check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/api/relay.h"
+#include "heddle/executor/v1/executor.pb-c.h"
+#include "shared/rpc/slice.h"
+
+enum { SENT_MAX = 64 };
+
+struct fixture {
+    struct relay relay;
+    size_t asked; /* frames asked for and not given */
+    char address[64];
+    size_t begun_count;
+    Heddle__V1__RunEvent *sent[SENT_MAX];
+    bool had_more[SENT_MAX];
+    size_t sent_count;
+    size_t ended_count;
+    struct status ended;
+    bool not_begun;
+};
+
+static void source_next(void *arg)
+{
+    struct fixture *f = arg;
+    assert_int_equal(f->asked, 0);
+    f->asked++;
+}
+
+static void sink_begun(void *arg, struct str address)
+{
+    struct fixture *f = arg;
+    f->begun_count++;
+    snprintf(f->address, sizeof f->address, "%.*s", STR_ARG(address));
+}
+
+static void sink_send(void *arg, grpc_slice take_event, bool has_more)
+{
+    struct fixture *f = arg;
+    assert_true(f->sent_count < SENT_MAX);
+    assert_int_equal(f->ended_count, 0);
+    struct str bytes = rpc_slice_str(&take_event);
+    f->had_more[f->sent_count] = has_more;
+    f->sent[f->sent_count] = heddle__v1__run_event__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+    assert_non_null(f->sent[f->sent_count++]);
+    grpc_slice_unref(take_event);
+}
+
+static void sink_ended(void *arg, const struct status *status, bool not_begun)
+{
+    struct fixture *f = arg;
+    f->ended_count++;
+    f->ended = *status;
+    f->not_begun = not_begun;
+}
+
+static const struct relay_source source = {.next = source_next};
+static const struct relay_sink sink = {.begun = sink_begun, .send = sink_send, .ended = sink_ended};
+
+static void prepare(struct fixture *f, bool is_chat)
+{
+    f->relay = (struct relay){.source = &source,
+                              .sink = &sink,
+                              .source_arg = f,
+                              .sink_arg = f,
+                              .run = {.run_id = "run-1",
+                                      .conversation_id = is_chat ? "conversation-1" : "",
+                                      .message_id = is_chat ? "message-1" : "",
+                                      .version_id = "version-1",
+                                      .end_user_id = "end-user-1",
+                                      .user = "u-1",
+                                      .is_chat = is_chat}};
+    relay_start(&f->relay);
+    assert_int_equal(f->asked, 1);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    prepare(f, true);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(f->ended_count, 1);
+    for (size_t i = 0; i < f->sent_count; i++)
+        heddle__v1__run_event__free_unpacked(f->sent[i], NULL);
+    free(f);
+    return 0;
+}
+
+/* Answers the question for a frame. */
+static void give(struct fixture *f, grpc_slice take_frame)
+{
+    assert_int_equal(f->asked, 1);
+    f->asked = 0;
+    relay_frame(&f->relay, &take_frame);
+    grpc_slice_unref(take_frame);
+}
+
+static void give_message(struct fixture *f, Heddle__Executor__V1__ExecuteFrame *frame)
+{
+    give(f, rpc_slice_pack(&frame->base));
+}
+
+static void begin(struct fixture *f)
+{
+    Heddle__Executor__V1__Begun begun = HEDDLE__EXECUTOR__V1__BEGUN__INIT;
+    begun.instance_id = "instance-1";
+    begun.address = "unix:executor.sock";
+    Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
+    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_BEGUN;
+    frame.begun = &begun;
+    give_message(f, &frame);
+}
+
+static void give_ended(struct fixture *f)
+{
+    Heddle__Executor__V1__Ended ended = HEDDLE__EXECUTOR__V1__ENDED__INIT;
+    Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
+    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_ENDED;
+    frame.ended = &ended;
+    give_message(f, &frame);
+}
+
+/* A frame of `count` text events with sequences from `first`. text_bytes: of each, so that slices are long ones. */
+static void give_texts(struct fixture *f, uint64_t first, size_t count, size_t text_bytes)
+{
+    ProtobufCBinaryData packed[SENT_MAX];
+    char *text = calloc(1, text_bytes + 1);
+    memset(text, 'x', text_bytes);
+    for (size_t i = 0; i < count; i++) {
+        Heddle__V1__Message message = HEDDLE__V1__MESSAGE__INIT;
+        Heddle__V1__RunEvent event = HEDDLE__V1__RUN_EVENT__INIT;
+        message.answer = text;
+        event.task_id = event.workflow_run_id = "run-1";
+        event.sequence = first + i;
+        event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_MESSAGE;
+        event.message = &message;
+        packed[i].len = heddle__v1__run_event__get_packed_size(&event);
+        packed[i].data = malloc(packed[i].len);
+        heddle__v1__run_event__pack(&event, packed[i].data);
+    }
+    Heddle__Executor__V1__Events events = HEDDLE__EXECUTOR__V1__EVENTS__INIT;
+    events.n_event = count;
+    events.event = packed;
+    Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
+    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_EVENTS;
+    frame.events = &events;
+    give_message(f, &frame);
+    for (size_t i = 0; i < count; i++)
+        free(packed[i].data);
+    free(text);
+}
+
+static void give_finished(struct fixture *f, uint64_t sequence)
+{
+    Heddle__V1__WorkflowFinished finished = HEDDLE__V1__WORKFLOW_FINISHED__INIT;
+    Heddle__V1__RunEvent event = HEDDLE__V1__RUN_EVENT__INIT;
+    event.sequence = sequence;
+    event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED;
+    event.workflow_finished = &finished;
+    uint8_t bytes[256];
+    ProtobufCBinaryData packed = {heddle__v1__run_event__pack(&event, bytes), bytes};
+    Heddle__Executor__V1__Events events = HEDDLE__EXECUTOR__V1__EVENTS__INIT;
+    events.n_event = 1;
+    events.event = &packed;
+    Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
+    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_EVENTS;
+    frame.events = &events;
+    give_message(f, &frame);
+}
+
+/* The source has ended, as the answer to the question for a frame. */
+static void break_off(struct fixture *f, enum status_code code)
+{
+    struct status status;
+    status_set(&status, code, "source");
+    f->asked = 0;
+    relay_source_ended(&f->relay, &status);
+}
+
+static void end_well(struct fixture *f)
+{
+    give_ended(f);
+    break_off(f, STATUS_OK);
+    assert_int_equal(f->ended_count, 1);
+    assert_ok(f->ended.code);
+}
+
+static void events_come_in_order_one_at_a_time_and_hint_at_the_next(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    assert_int_equal(f->begun_count, 1);
+    assert_string_equal(f->address, "unix:executor.sock");
+    give_texts(f, 1, 3, 1000);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f->sent_count, i + 1); /* only one is on its way */
+        assert_int_equal(f->sent[i]->sequence, i + 1);
+        assert_int_equal(strlen(f->sent[i]->message->answer), 1000);
+        assert_int_equal(f->had_more[i], i < 2);
+        assert_int_equal(f->asked, 0); /* the next frame waits for all of this one */
+        relay_sent(&f->relay, true);
+    }
+    assert_int_equal(f->asked, 1);
+    give_texts(f, 4, 1, 1);
+    assert_int_equal(f->sent[3]->sequence, 4);
+    assert_false(f->had_more[3]);
+    relay_sent(&f->relay, true);
+    end_well(f);
+    assert_int_equal(f->sent_count, 4);
+}
+
+static void a_hint_is_not_given_for_what_is_no_event(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    /* Events{event: RunEvent{sequence: 7}, unknown field 9: ""} */
+    static const char bytes[] = "\x12\x06\x0a\x02\x28\x07\x4a\x00";
+    give(f, rpc_slice_copy((struct str){bytes, sizeof bytes - 1}));
+    assert_int_equal(f->sent_count, 1);
+    assert_int_equal(f->sent[0]->sequence, 7);
+    assert_false(f->had_more[0]);
+    relay_sent(&f->relay, true);
+    end_well(f);
+}
+
+static void frames_without_events_and_unknown_ones_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_texts(f, 1, 0, 0);
+    give(f, grpc_empty_slice());
+    give(f, rpc_slice_copy(STR("\x7a\x02hi")));
+    give(f, rpc_slice_copy(STR("\x12\x7f")));
+    assert_int_equal(f->sent_count, 0);
+    end_well(f);
+}
+
+static void a_refusal_before_the_run_has_begun_passes_unchanged(void **state)
+{
+    struct fixture *f = *state;
+    struct status status;
+    status_field(&status, "inputs.text", "is required");
+    f->asked = 0;
+    relay_source_ended(&f->relay, &status);
+    assert_true(f->not_begun);
+    assert_code(STATUS_INVALID_ARGUMENT, f->ended.code);
+    assert_string_equal(f->ended.field, "inputs.text");
+    assert_string_equal(f->ended.message, status.message);
+}
+
+static void a_source_that_ends_well_without_a_word_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    break_off(f, STATUS_OK);
+    assert_true(f->not_begun);
+    assert_code(STATUS_INTERNAL, f->ended.code);
+}
+
+static void assert_lost(const Heddle__V1__RunEvent *event, uint64_t sequence)
+{
+    assert_int_equal(event->event_case, HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED);
+    assert_int_equal(event->sequence, sequence);
+    assert_string_equal(event->task_id, "run-1");
+    assert_string_equal(event->workflow_run_id, "run-1");
+    const Heddle__V1__WorkflowFinished *finished = event->workflow_finished;
+    assert_int_equal(finished->status, HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED);
+    assert_int_equal(finished->end_reason, HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST);
+    assert_string_equal(finished->workflow_id, "version-1");
+    assert_string_equal(finished->user, "u-1");
+    assert_string_equal(finished->end_user_id, "end-user-1");
+    assert_true(finished->created_at_ms > 0 && finished->finished_at_ms >= finished->created_at_ms);
+    assert_true(finished->error[0] != '\0');
+}
+
+static void a_chat_whose_executor_is_lost_ends_with_finished_and_error(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_texts(f, 41, 2, 10);
+    relay_sent(&f->relay, true);
+    relay_sent(&f->relay, true);
+    break_off(f, STATUS_UNAVAILABLE);
+    assert_int_equal(f->sent_count, 3);
+    assert_lost(f->sent[2], 43);
+    assert_string_equal(f->sent[2]->conversation_id, "conversation-1");
+    assert_string_equal(f->sent[2]->message_id, "message-1");
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent[3]->event_case, HEDDLE__V1__RUN_EVENT__EVENT_ERROR);
+    assert_int_equal(f->sent[3]->sequence, 44);
+    assert_int_equal(f->sent[3]->error->status, 500);
+    assert_int_equal(f->ended_count, 0);
+    relay_sent(&f->relay, true);
+    assert_ok(f->ended.code);
+    assert_false(f->not_begun);
+}
+
+static void a_workflow_whose_executor_is_lost_ends_with_finished(void **state)
+{
+    struct fixture *f = *state;
+    prepare(f, false);
+    begin(f);
+    break_off(f, STATUS_UNAVAILABLE);
+    assert_lost(f->sent[0], 1);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent_count, 1);
+    assert_ok(f->ended.code);
+}
+
+static int setup_workflow(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    return 0;
+}
+
+static void a_source_lost_after_the_run_had_finished_adds_nothing(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_finished(f, 9);
+    relay_sent(&f->relay, true);
+    break_off(f, STATUS_UNAVAILABLE);
+    assert_int_equal(f->sent_count, 1);
+    assert_ok(f->ended.code);
+}
+
+static void a_run_that_ended_is_well_whatever_the_source_says_then(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_ended(f);
+    break_off(f, STATUS_UNAVAILABLE);
+    assert_int_equal(f->sent_count, 0);
+    assert_ok(f->ended.code);
+}
+
+/* Where a sink may go: before anything, after the beginning, while an event is on its way, between events, at the very end. */
+static void a_sink_that_goes_before_the_beginning_ends_with_the_source(void **state)
+{
+    struct fixture *f = *state;
+    relay_sink_gone(&f->relay);
+    assert_int_equal(f->ended_count, 0);
+    break_off(f, STATUS_CANCELLED);
+    assert_int_equal(f->sent_count, 0);
+    assert_code(STATUS_CANCELLED, f->ended.code);
+}
+
+static void a_sink_that_goes_during_an_event_gets_no_more_and_the_rest_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_texts(f, 1, 5, 1000);
+    relay_sent(&f->relay, true);
+    relay_sink_gone(&f->relay); /* relay_sent() of the second does not come */
+    assert_int_equal(f->asked, 1);
+    give_texts(f, 6, 5, 1000);
+    assert_int_equal(f->asked, 1);
+    assert_int_equal(f->sent_count, 2);
+    break_off(f, STATUS_CANCELLED);
+    assert_code(STATUS_CANCELLED, f->ended.code);
+}
+
+static void a_sink_that_refuses_an_event_gets_no_more(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_texts(f, 1, 2, 1000);
+    relay_sent(&f->relay, false);
+    assert_int_equal(f->sent_count, 1);
+    relay_sink_gone(&f->relay);
+    give_ended(f);
+    break_off(f, STATUS_OK);
+    assert_int_equal(f->sent_count, 1);
+    assert_false(f->not_begun);
+}
+
+static void a_sink_that_goes_while_the_source_is_waited_for_ends_with_it(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    give_texts(f, 1, 1, 10);
+    relay_sent(&f->relay, true);
+    relay_sink_gone(&f->relay);
+    assert_int_equal(f->asked, 1);
+    break_off(f, STATUS_CANCELLED);
+    assert_int_equal(f->sent_count, 1);
+}
+
+static void a_sink_that_goes_during_our_own_last_events_ends_at_once(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    break_off(f, STATUS_UNAVAILABLE);
+    assert_int_equal(f->sent_count, 1);
+    relay_sink_gone(&f->relay);
+    assert_int_equal(f->ended_count, 1);
+    assert_int_equal(f->sent_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(events_come_in_order_one_at_a_time_and_hint_at_the_next),
+        TEST(a_hint_is_not_given_for_what_is_no_event),
+        TEST(frames_without_events_and_unknown_ones_are_passed_over),
+        TEST(a_refusal_before_the_run_has_begun_passes_unchanged),
+        TEST(a_source_that_ends_well_without_a_word_is_an_error),
+        TEST(a_chat_whose_executor_is_lost_ends_with_finished_and_error),
+        cmocka_unit_test_setup_teardown(a_workflow_whose_executor_is_lost_ends_with_finished, setup_workflow,
+                                        teardown),
+        TEST(a_source_lost_after_the_run_had_finished_adds_nothing),
+        TEST(a_run_that_ended_is_well_whatever_the_source_says_then),
+        TEST(a_sink_that_goes_before_the_beginning_ends_with_the_source),
+        TEST(a_sink_that_goes_during_an_event_gets_no_more_and_the_rest_is_dropped),
+        TEST(a_sink_that_refuses_an_event_gets_no_more),
+        TEST(a_sink_that_goes_while_the_source_is_waited_for_ends_with_it),
+        TEST(a_sink_that_goes_during_our_own_last_events_ends_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
