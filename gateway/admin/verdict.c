@@ -2,6 +2,7 @@
 #include "gateway/admin/verdict.h"
 
 #include "shared/base/crypto.h"
+#include "shared/limits.h"
 #include "shared/store/version.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -87,9 +88,30 @@ static bool is_item_of(const cJSON *item, struct str element)
                                          : cJSON_IsBool(item);
 }
 
+/* Runs parse it with this limit, so deeper ones are refused here, with words. */
+static bool is_shallow(struct str json)
+{
+    size_t depth = 0;
+    bool is_text = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.ptr[i];
+        if (is_text && c == '\\')
+            i++;
+        else if (c == '"')
+            is_text = !is_text;
+        else if (!is_text && (c == '[' || c == '{') && ++depth > LIMIT_DEPTH)
+            return false;
+        else if (!is_text && (c == ']' || c == '}') && depth > 0)
+            depth--;
+    }
+    return true;
+}
+
 /* JSON of an object, or (element not empty) of an array whose items are all of that type. */
 static bool is_json(struct str value, struct str element)
 {
+    if (!is_shallow(value))
+        return false;
     cJSON *json = cJSON_ParseWithLengthOpts(value.ptr, value.len + 1, NULL, 1);
     bool fits = element.len == 0 ? cJSON_IsObject(json) : cJSON_IsArray(json);
     const cJSON *item;

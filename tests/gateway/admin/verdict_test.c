@@ -5,6 +5,7 @@
 
 #include "gateway/admin/verdict.h"
 #include "shared/base/crypto.h"
+#include "shared/limits.h"
 #include "shared/store/version.h"
 
 static Heddle__V1__EnvironmentVariable plain = HEDDLE__V1__ENVIRONMENT_VARIABLE__INIT,
@@ -145,6 +146,29 @@ static void a_value_is_of_its_type(void **state)
     }
 }
 
+static void json_is_as_deep_as_runs_can_read_it(void **state)
+{
+    (void)state;
+    struct status err;
+    char json[512];
+    for (int depth = LIMIT_DEPTH; depth <= LIMIT_DEPTH + 1; depth++) {
+        struct buf b;
+        buf_init(&b, sizeof json);
+        buf_put_c(&b, "{\"[[\\\"\": ");
+        for (int i = 1; i < depth; i++)
+            buf_put_char(&b, '[');
+        for (int i = 1; i < depth; i++)
+            buf_put_char(&b, ']');
+        buf_put_c(&b, "}");
+        assert_false(b.failed);
+        memcpy(json, b.ptr, b.len);
+        json[b.len] = '\0';
+        buf_fini(&b);
+        assert_code(depth <= LIMIT_DEPTH ? STATUS_OK : STATUS_INVALID_ARGUMENT,
+                    variable_check(STR("object"), str_c(json), 0, &err));
+    }
+}
+
 static void types_that_are_none_are_named_and_values_never(void **state)
 {
     (void)state;
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test(what_is_no_verdict_is_not_read),
         cmocka_unit_test(without_memory_a_verdict_is_not_kept),
         cmocka_unit_test(a_value_is_of_its_type),
+        cmocka_unit_test(json_is_as_deep_as_runs_can_read_it),
         cmocka_unit_test(types_that_are_none_are_named_and_values_never),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
