@@ -69,6 +69,15 @@ static void finish(struct execution *x, const struct status *status)
     rpc_call_finish(call, status);
 }
 
+/* Under the lock. The stream would have a hole: better no stream. The run ends as with a caller who left. */
+static void lose_caller(struct execution *x)
+{
+    struct status err;
+    status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for the run's events; the run was ended");
+    finish(x, &err);
+    job_signal(&x->job, JOB_GONE);
+}
+
 /* Under the lock: starts the next message when none is on its way. True: the run's sources may go on. */
 static bool pump(struct execution *x)
 {
@@ -77,12 +86,13 @@ static bool pump(struct execution *x)
     if (x->is_sending || x->call == NULL)
         return false;
     enum outbox_next next = outbox_take(&x->outbox, &frame);
-    if (next == OUTBOX_NOTHING)
+    bool has_memory = next != OUTBOX_NOTHING || !outbox_has_next(&x->outbox);
+    if (next == OUTBOX_NOTHING && has_memory)
         return false;
-    if (!rpc_slice_take_buf(&frame, &slice)) {
-        struct status err;
-        status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for events");
-        finish(x, &err);
+    if (!has_memory || !rpc_slice_take_buf(&frame, &slice)) {
+        /* There may be no later turn to try it again in. */
+        buf_fini(&frame);
+        lose_caller(x);
         return true;
     }
     x->is_sending = true;
@@ -151,16 +161,9 @@ static void begun(struct job *job)
     pthread_mutex_lock(&x->lock);
     if (outbox_begin(&x->outbox, &frame))
         (void)pump(x); /* nothing is held back yet */
+    else if (x->call != NULL)
+        lose_caller(x);
     pthread_mutex_unlock(&x->lock);
-}
-
-/* The stream would have a hole: better no stream. The run ends as with a caller who left. */
-static void lose_caller(struct execution *x)
-{
-    struct status err;
-    status_set(&err, STATUS_RESOURCE_EXHAUSTED, "an event did not fit into memory; the run was ended");
-    finish(x, &err);
-    job_signal(&x->job, JOB_GONE);
 }
 
 static void emit(struct job *job, const struct run_event *event)
