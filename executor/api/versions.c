@@ -19,6 +19,7 @@ struct versions {
     pthread_mutex_t lock;
     struct version *buckets[BUCKETS];
     size_t count;
+    uint64_t seen; /* store_config_generation() up to which nothing older is kept */
 };
 
 struct version *version_ref(struct version *version)
@@ -74,6 +75,8 @@ static void store_changed(void *arg, uint64_t generation)
     struct versions *versions = arg;
     (void)generation;
     pthread_mutex_lock(&versions->lock);
+    /* Only now: the store counts a change before it tells us of it, and in between old versions are still here. */
+    versions->seen = store_config_generation(versions->store);
     struct version *list = take_all(versions);
     pthread_mutex_unlock(&versions->lock);
     drop_list(list);
@@ -93,6 +96,7 @@ enum status_code versions_new(struct store *store, struct helpers *helpers, stru
     versions->helpers = helpers;
     versions->graphs = graphs;
     pthread_mutex_init(&versions->lock, NULL);
+    versions->seen = store_config_generation(store); /* nothing is kept yet */
     if (store_watch(store, store_changed, versions, err) != STATUS_OK) {
         versions_free(versions);
         return err->code;
@@ -116,10 +120,12 @@ struct graph_cache *versions_graphs(struct versions *versions)
     return versions->graphs;
 }
 
-static struct version *find_kept(struct versions *versions, const struct version_wait *wait)
+/* NULL: not here, or what is here may be older than what the asker has seen. */
+static struct version *find_kept(struct versions *versions, const struct version_wait *wait,
+                                 uint64_t generation)
 {
     pthread_mutex_lock(&versions->lock);
-    struct version *version = *bucket_of(versions, wait->version_id);
+    struct version *version = generation <= versions->seen ? *bucket_of(versions, wait->version_id) : NULL;
     while (version != NULL &&
            !(str_eq_c(wait->version_id, version->version_id) && str_eq_c(wait->app_id, version->app_id)))
         version = version->next;
@@ -240,12 +246,10 @@ void versions_load(struct versions *versions, struct version_wait *wait, uint64_
     wait->version = NULL;
     wait->dsl = NULL;
     wait->generation = store_generation(versions->store);
-    if (generation <= store_config_generation(versions->store)) {
-        struct version *kept = find_kept(versions, wait);
-        if (kept != NULL) {
-            wait->done(wait, kept, &err);
-            return;
-        }
+    struct version *kept = find_kept(versions, wait, generation);
+    if (kept != NULL) {
+        wait->done(wait, kept, &err);
+        return;
     }
     const struct store_version_load load = {
         .ref = {.workspace_id = wait->workspace_id, .app_id = wait->app_id, .version_id = wait->version_id}};
