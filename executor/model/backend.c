@@ -2,6 +2,7 @@
 #include "executor/model/backend.h"
 
 #include "executor/model/call.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@ struct model_source {
     const char *ca_file;
     pthread_mutex_t lock;
     struct pool *pool;
-    atomic_uint_fast64_t read_generation; /* store_config_generation() before the newest read was asked for */
+    atomic_uint_fast64_t read_generation; /* what the newest read shows at least; 0: it failed */
+    atomic_int_fast64_t again_at_ms;      /* after a failed read: not before */
 };
 
 /* One loop's. */
@@ -20,46 +22,59 @@ struct models {
     struct http_client *http;
 };
 
-static void take_set(struct model_source *source, const struct store_credential_set *set,
-                     const struct status *status)
+/* ms. After a read that failed: every run may ask for the next one. */
+#define AGAIN_MS 1000
+
+static void take_pool(struct model_source *source, struct pool *take)
 {
-    struct status err = *status;
-    struct pool *pool = NULL;
-    if (err.code == STATUS_OK && pool_new(set, &pool, &err) == STATUS_OK) {
-        pthread_mutex_lock(&source->lock);
-        struct pool *old = source->pool;
-        source->pool = pool;
-        pthread_mutex_unlock(&source->lock);
-        pool_unref(old);
-        return;
-    }
-    /* The old ones stay in use: better yesterday's keys than none. */
-    log_error("credentials_not_read", LOG_C("reason", err.reason), LOG_C("words", err.message));
+    pthread_mutex_lock(&source->lock);
+    struct pool *old = source->pool;
+    source->pool = take;
+    pthread_mutex_unlock(&source->lock);
+    pool_unref(old);
+}
+
+/* The old ones stay in use: better yesterday's keys than none. The next run that knows of a change has them read again. */
+static void not_read(struct model_source *source, const struct status *why)
+{
+    atomic_store(&source->again_at_ms, clock_monotonic_ms() + AGAIN_MS);
+    atomic_store(&source->read_generation, 0);
+    log_error("credentials_not_read", LOG_C("reason", why->reason), LOG_C("words", why->message));
 }
 
 static void reloaded(void *arg, const struct store_credential_set *set, const struct status *status)
 {
-    take_set(arg, set, status);
+    struct model_source *source = arg;
+    struct status err = *status;
+    struct pool *pool = NULL;
+    if (err.code != STATUS_OK || pool_new(set, &pool, &err) != STATUS_OK) {
+        not_read(source, &err);
+        return;
+    }
+    take_pool(source, pool);
 }
 
-static void reload(struct model_source *source)
+static void reload(struct model_source *source, uint64_t generation)
 {
     struct status err;
-    atomic_store(&source->read_generation, store_config_generation(source->store));
+    atomic_store(&source->read_generation, generation);
     if (store_credential_load(source->store, NULL, reloaded, source, &err) != STATUS_OK)
-        log_error("credentials_not_read", LOG_C("reason", err.reason), LOG_C("words", err.message));
+        not_read(source, &err);
 }
 
 static void store_changed(void *arg, uint64_t generation)
 {
-    (void)generation;
-    reload(arg);
+    (void)generation; /* of this process's own count */
+    struct model_source *source = arg;
+    reload(source, store_config_generation(source->store));
 }
 
 void model_source_catch_up(struct model_source *source, uint64_t generation)
 {
-    if (generation > atomic_load(&source->read_generation))
-        reload(source);
+    /* What others have seen is in the store, so one read shows it, though this process is told of the change later. */
+    if (generation > atomic_load(&source->read_generation) &&
+        clock_monotonic_ms() >= atomic_load(&source->again_at_ms))
+        reload(source, generation);
 }
 
 struct first_read {
@@ -71,8 +86,9 @@ static void first_loaded(void *arg, const struct store_credential_set *set, cons
 {
     struct first_read *read = arg;
     struct status err = *status;
-    if (err.code == STATUS_OK && pool_new(set, &read->source->pool, &err) != STATUS_OK)
-        read->source->pool = NULL;
+    struct pool *pool = NULL;
+    if (err.code == STATUS_OK && pool_new(set, &pool, &err) == STATUS_OK)
+        take_pool(read->source, pool);
     store_wait_done(&read->wait, &err);
 }
 
