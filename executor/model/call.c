@@ -156,6 +156,24 @@ static void succeed(struct model_call *call)
 
 /* bytes. Of a provider's own words in an error. */
 #define WORDS_MAX 600
+/* bytes. The same when every letter of it is a key, and is replaced. */
+#define WORDS_BYTES_MAX (3 * WORDS_MAX + 1)
+
+/* What a provider says, cut, and without the key that some quote when they refuse it. */
+static void put_words(struct buf *ret, const struct model_call *call, struct str words)
+{
+    struct str key = http_headers_get(call->credential->headers, STR("Authorization"));
+    key = str_sub(key, sizeof "Bearer " - 1, key.len);
+    size_t end = str_utf8_cut(words, WORDS_MAX), at = 0;
+    while (at < end) {
+        size_t next = key.len == 0 ? SIZE_MAX : str_find(words, key, at);
+        bool is_quoted = next < end;
+        buf_put(ret, str_sub(words, at, is_quoted ? next : end));
+        if (is_quoted)
+            buf_put_c(ret, "***");
+        at = is_quoted ? next + key.len : end;
+    }
+}
 
 /* The provider's own words in the body of a refusal. */
 static void fail_with_status(struct model_call *call, int status)
@@ -166,10 +184,9 @@ static void fail_with_status(struct model_call *call, int status)
         words = piece.error;
     if (words.len == 0)
         words = STR("no words in the answer");
-    words.len = str_utf8_cut(words, WORDS_MAX);
     struct buf copy;
-    buf_init(&copy, WORDS_MAX + 1);
-    buf_put(&copy, words);
+    buf_init(&copy, WORDS_BYTES_MAX);
+    put_words(&copy, call, words);
     value_unref(piece.root);
     struct str said = str_is_utf8(buf_str(&copy)) ? buf_str(&copy) : STR("words that are no text");
     fail(call, openai_error_type(status), "HTTP %d from credential %.*s: %.*s", status,
@@ -186,6 +203,17 @@ static const char *error_type_of_code(const char *code)
                                                          : "InvokeServerUnavailableError";
 }
 
+/* An error that came inside a stream. */
+static void fail_with_error(struct model_call *call)
+{
+    struct buf said;
+    buf_init(&said, WORDS_BYTES_MAX);
+    put_words(&said, call, buf_str(&call->body));
+    fail(call, error_type_of_code(call->error_code), "credential %.*s: %.*s", STR_ARG(call->credential->name),
+         STR_ARG(buf_str(&said)));
+    buf_fini(&said);
+}
+
 static void on_done(void *arg, const struct http_result *result)
 {
     struct model_call *call = arg;
@@ -197,9 +225,7 @@ static void on_done(void *arg, const struct http_result *result)
         call->is_unreadable = true;
     bool is_answered = result->outcome == HTTP_ANSWERED && result->status == 200;
     if (call->has_error)
-        fail(call, error_type_of_code(call->error_code), "credential %.*s: %.*s",
-             STR_ARG(call->credential->name), (int)str_utf8_cut(buf_str(&call->body), WORDS_MAX),
-             call->body.ptr);
+        fail_with_error(call);
     else if (call->is_done || (is_answered && call->has_begun && !call->is_unreadable))
         succeed(call); /* also when only the end of the connection was untidy */
     else if (result->outcome == HTTP_ANSWERED && result->status != 200)

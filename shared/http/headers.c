@@ -106,3 +106,14 @@ const struct curl_slist *http_headers_list(const struct http_headers *h)
 {
     return h->list;
 }
+
+struct str http_headers_get(const struct http_headers *h, struct str name)
+{
+    for (const struct curl_slist *line = h->list; line != NULL; line = line->next) {
+        struct str text = str_c(line->data);
+        if (text.len > name.len && text.ptr[name.len] == ':' &&
+            str_eq_nocase(str_sub(text, 0, name.len), name))
+            return str_trim(str_sub(text, name.len + 1, text.len));
+    }
+    return (struct str){NULL, 0};
+}

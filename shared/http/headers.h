@@ -24,6 +24,8 @@ MUST_CHECK enum status_code http_headers_add(struct http_headers *h, struct str 
                                              struct status *err);
 struct http_headers *http_headers_ref(struct http_headers *h);
 void http_headers_unref(struct http_headers *h); /* NULL is fine */
+/* The value of the first header of that name; borrowed; ptr NULL: there is none. */
+struct str http_headers_get(const struct http_headers *h, struct str name);
 
 struct curl_slist;
 const struct curl_slist *http_headers_list(const struct http_headers *h); /* for client.c */
