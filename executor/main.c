@@ -91,6 +91,22 @@ static enum status_code check_trust(const struct config *config, struct status *
     return STATUS_OK;
 }
 
+/*
+ * Where gateways reach this executor itself. "": only by the target they know, as with a unix socket (whose path may mean
+ * something else in their folder or container) or when any address of the machine will do.
+ */
+static const char *own_address(const struct config *config)
+{
+    static const char *const vague[] = {"unix:", "0.0.0.0:", "[::]:"};
+    if (config->advertise != NULL && config->advertise[0] != '\0')
+        return config->advertise;
+    for (size_t i = 0; i < ARRAY_LEN(vague); i++) {
+        if (str_starts(str_c(config->listen), str_c(vague[i])))
+            return "";
+    }
+    return config->listen;
+}
+
 static enum status_code start_services(struct process *p, const struct config *config, struct status *err)
 {
     const struct model_source_options model_options = {.store = p->store, .ca_file = config->ca_file};
@@ -112,7 +128,7 @@ static enum status_code start_services(struct process *p, const struct config *c
         .versions = p->versions,
         .models = p->models,
         .token = config->executor_token,
-        .address = config->advertise != NULL ? config->advertise : config->listen,
+        .address = own_address(config),
         .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
     };
     if (executor_new(&executor_options, &p->executor, err) != STATUS_OK ||

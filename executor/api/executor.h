@@ -11,7 +11,7 @@
 /*
  * models    what it knows of credentials is brought up to date before a run whose gateway has seen more
  * token     that callers must show (authorization: Bearer); NULL or "": none. Copied
- * address   where Stop reaches this executor, for Begun; copied
+ * address   where Stop reaches this executor, for Begun; "": the target that gateways know; copied
  */
 struct executor_options {
     struct store *store;
