@@ -2,13 +2,14 @@
 #include "gateway/admin/call.h"
 
 #include "gateway/admin/verdict.h"
+#include "gateway/api/links.h"
 #include "shared/base/clock.h"
 #include "shared/limits.h"
 #include "shared/rpc/slice.h"
 #include "shared/store/version.h"
 
-/* ms. A 10 MiB export takes well under a second to compile; the rest is a busy machine. */
-#define CHECK_APP_MS 60000
+/* ms. For an executor that is just starting, and to compile 10 MiB (well under a second when the machine is idle). */
+#define CHECK_APP_MS 20000
 
 static const Heddle__V1__ImportAppRequest *request_of(struct rpc_call *call)
 {
@@ -84,14 +85,12 @@ static void keep(struct rpc_call *call)
 
 static void checked(struct rpc_client_call *client, void *arg, const struct status *status, struct str bytes)
 {
-    (void)client;
     struct rpc_call *call = arg;
     struct admin_call *state = rpc_call_state(call);
     struct status err = *status;
-    if (err.code == STATUS_UNAVAILABLE && err.reason == NULL) {
-        err.reason = "EXECUTOR_UNAVAILABLE";
-        status_prefix(&err, "no executor can be reached to check the export");
-    }
+    if (err.code == STATUS_DEADLINE_EXCEEDED && rpc_client_never_left(client))
+        status_set(&err, STATUS_UNAVAILABLE, "not within %d ms", CHECK_APP_MS);
+    links_explain(&err);
     if (err.code == STATUS_OK) {
         state->checked = protobuf_c_message_unpack(&heddle__executor__v1__check_app_response__descriptor,
                                                    NULL, bytes.len, (const uint8_t *)bytes.ptr);
@@ -138,7 +137,8 @@ void admin_import_app(struct rpc_call *call)
     const struct rpc_client_args args = {.method = admin->check_app,
                                          .queue = rpc_call_queue(call),
                                          .parent = call,
-                                         .deadline_ms = clock_monotonic_ms() + CHECK_APP_MS};
+                                         .deadline_ms = clock_monotonic_ms() + CHECK_APP_MS,
+                                         .patience = RPC_WAIT_FOR_READY};
     grpc_slice bytes = rpc_slice_pack(&check.base);
     if (rpc_client_unary(admin->executor, &args, bytes, checked, call, NULL, &err) != STATUS_OK) {
         grpc_slice_unref(bytes);

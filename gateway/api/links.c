@@ -116,3 +116,17 @@ struct rpc_channel *links_at(struct links *links, struct str address)
     pthread_mutex_unlock(&links->lock);
     return channel == NULL ? links->channel : channel;
 }
+
+void links_explain(struct status *status)
+{
+    struct status why = *status;
+    if (status->code == STATUS_UNAUTHENTICATED)
+        status_reason(status, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE",
+                      "the executor does not accept this gateway: their executor_token differ");
+    else if (status->code == STATUS_UNAVAILABLE && status->reason == NULL)
+        status_reason(status, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE", "no executor can be reached: %s",
+                      why.message);
+    else
+        return;
+    status->retry_ms = LINK_RETRY_MS;
+}

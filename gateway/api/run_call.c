@@ -146,9 +146,6 @@ static void sink_send(void *arg, grpc_slice take_event, bool has_more)
 
 static void open_stream(struct run_call *run);
 
-/* ms. After which a caller may find room that was not there. */
-#define BUSY_RETRY_MS 1000
-
 static bool says_not_begun(const struct status *status)
 {
     return status->reason != NULL && str_eq_c(STR("NOT_BEGUN"), status->reason);
@@ -171,21 +168,15 @@ static void explain(struct run_call *run, struct status *err)
     if (says_not_begun(err)) {
         status_reason(err, STATUS_UNAVAILABLE, "EXECUTORS_BUSY", "no executor takes the run now: %s",
                       why.message);
-        err->retry_ms = BUSY_RETRY_MS;
-    } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL && run->never_left) {
-        status_reason(err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE", "no executor can be reached: %s",
-                      why.message);
-        err->retry_ms = BUSY_RETRY_MS;
-    } else if (err->code == STATUS_UNAUTHENTICATED) {
-        /* The caller is who he says; it is this gateway that the executor does not know. */
-        if (may_complain(run->gateway))
-            log_error("executor_token_refused", LOG_C("words", why.message));
-        status_reason(err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE",
-                      "the executor does not accept this gateway");
-    } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL) {
+        err->retry_ms = LINK_RETRY_MS;
+    } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL && !run->never_left) {
         status_reason(err, STATUS_UNAVAILABLE, "RUN_STATE_UNKNOWN",
                       "the executor was lost before it said whether run %s has begun: %s", run->task.run_id,
                       why.message);
+    } else {
+        if (err->code == STATUS_UNAUTHENTICATED && may_complain(run->gateway))
+            log_error("executor_token_refused", LOG_C("words", why.message));
+        links_explain(err);
     }
 }
 
@@ -418,7 +409,7 @@ static void start(struct rpc_call *call, enum run_service service)
     if (atomic_load(&gateway->live_runs) >= gateway->runs_max) {
         status_reason(&err, STATUS_UNAVAILABLE, "GATEWAY_BUSY", "this gateway has %zu runs under way",
                       gateway->runs_max);
-        err.retry_ms = BUSY_RETRY_MS;
+        err.retry_ms = LINK_RETRY_MS;
         rpc_call_finish(call, &err);
         return;
     }

@@ -23,8 +23,7 @@ static void stopped(struct rpc_client_call *client, void *arg, const struct stat
     struct stop_state *state = arg;
     if (status->code != STATUS_OK) {
         struct status err = *status;
-        if (err.code == STATUS_UNAVAILABLE && err.reason == NULL)
-            err.reason = "EXECUTOR_UNAVAILABLE";
+        links_explain(&err);
         rpc_call_finish(state->call, &err);
         return;
     }

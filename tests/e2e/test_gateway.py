@@ -410,10 +410,12 @@ def test_without_an_executor_nothing_begins(fresh):
     h.executor.stop()
     refused = wait_until(lambda: _reason(h, key), what="the executor is seen to be gone")
     assert refused.code == Code.UNAVAILABLE
-    imported = failure(h.admin.AdminService.ImportApp, {"dsl": CHAT}, timeout=3)
-    assert imported.code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+    assert refused.details["RetryInfo"]["seconds"] > 0
     assert h.admin.AdminService.ListApps({}).apps
-    h.executor = None
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # an import waits for an executor that is just starting
+        imported = pool.submit(h.admin.AdminService.ImportApp, {"dsl": FLOW})
+        h.start_executor()
+        assert imported.result().version_id
 
 
 def _reason(h, key):
@@ -521,6 +523,10 @@ def test_an_executor_that_does_not_know_the_gateway_is_not_the_callers_fault(fre
     refused = wait_until(lambda: _reason(h, key), what="the executor is there again")
     assert refused.code == Code.UNAVAILABLE
     wait_until(lambda: "executor_token_refused" in _asked(h, key).gateway.text(), what="the log says why")
+    for call in (lambda: h.admin.AdminService.ImportApp({"dsl": FLOW}),
+                 lambda: h.public.TaskService.StopTask({"task_id": new_id(), "user": "u-1"}, token=key)):
+        refused = failure(call)
+        assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "EXECUTOR_UNAVAILABLE")
     assert "a token that only" not in h.gateway.text()
 
 
