@@ -178,6 +178,7 @@ class System:
         self.executor_address = socket_path
         self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store],
                                 self.folder, env)
+        wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
         self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
                                            self.admin_address, "--store", store, "--executor_target", socket_path],
                                self.folder, env)
