@@ -200,16 +200,27 @@ static enum status_code sqlite_data_version(struct db *db, int64_t *ret_version,
 
 static enum status_code sqlite_check(struct db *db, struct status *err)
 {
-    char found[256];
+    char found[256], query_only[8];
     enum status_code rc = pragma_text(sqlite_of(db), "pragma quick_check(1)", found, sizeof found, err);
     if (rc != STATUS_OK)
         return rc;
     if (strcmp(found, "ok") != 0)
         return status_reason(err, STATUS_DATA_LOSS, "STORE_CORRUPT", "store: the file is damaged: %s", found);
-    rc = sqlite_begin(db, DB_WRITE, err);
+    rc = pragma_text(sqlite_of(db), "pragma query_only", query_only, sizeof query_only, err);
+    bool is_query_only = rc == STATUS_OK && strcmp(query_only, "1") == 0;
+    /* Who only reads needs a writable file too, for what SQLite keeps beside it: lift our own rule for the trial. */
+    if (is_query_only)
+        rc = sqlite_script(db, "pragma query_only = off", err);
+    if (rc == STATUS_OK)
+        rc = sqlite_begin(db, DB_WRITE, err);
     if (rc == STATUS_OK)
         rc = sqlite_script(db, "create table check_write (n integer) strict", err);
     sqlite_rollback(db);
+    struct status late;
+    if (is_query_only && sqlite_script(db, "pragma query_only = on", &late) != STATUS_OK && rc == STATUS_OK) {
+        *err = late;
+        rc = late.code;
+    }
     return rc;
 }
 

@@ -71,6 +71,15 @@ static void a_store_is_made_once_and_opened_again(void **state)
     assert_int_equal(0600, file.st_mode & 07777);
 }
 
+static void an_executor_can_check_the_store_it_only_reads(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(fixture_open(f, STORE_EXECUTOR, STORE_MIGRATE, &f->store));
+    for (int round = 0; round < 2; round++)
+        assert_ok(store_check(f->store, &f->err));
+    assert_reason(STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY", f, delete_app(f, STR("019aaf00-0000-7000-8000-000000000001")));
+}
+
 static void a_path_beside_the_process_needs_no_folder(void **state)
 {
     struct fixture *f = *state;
@@ -619,6 +628,7 @@ int main(void)
         OPENING(options_that_cannot_be_are_refused),
         OPENING(what_is_not_there_is_named),
         OPENING(a_store_is_made_once_and_opened_again),
+        OPENING(an_executor_can_check_the_store_it_only_reads),
         OPENING(a_path_beside_the_process_needs_no_folder),
         OPENING(a_schema_that_does_not_fit_is_refused),
         OPENING(a_damaged_file_is_told),
