@@ -5,6 +5,8 @@
 #include "shared/base/crypto.h"
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct printer {
@@ -45,6 +47,18 @@ static void item(struct printer *p, bool is_first)
     line(p);
 }
 
+/* The fewest digits that are read back as the same number: 0.1, not 0.10000000000000001. */
+static void put_shortest(struct buf *b, double d)
+{
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, d);
+        if (strtod(text, NULL) == d)
+            break;
+    }
+    buf_put_c(b, text);
+}
+
 static void put_double(struct buf *b, double d)
 {
     if (isnan(d) || isinf(d))
@@ -52,7 +66,7 @@ static void put_double(struct buf *b, double d)
     else if (d == floor(d) && fabs(d) < 1e15)
         buf_printf(b, "%.0f", d);
     else
-        buf_printf(b, "%.17g", d);
+        put_shortest(b, d);
 }
 
 static void put_struct_value(struct printer *p, const Google__Protobuf__Value *value);
@@ -257,9 +271,30 @@ static void put_message(struct printer *p, const ProtobufCMessage *message)
     close_bracket(p, '}', is_first);
 }
 
+void json_put_safe(struct buf *b, struct str json)
+{
+    for (size_t i = 0; i < json.len; i++) {
+        unsigned char c = (unsigned char)json.ptr[i],
+                      next = i + 1 < json.len ? (unsigned char)json.ptr[i + 1] : 0;
+        if (c == 0x7f) {
+            buf_put_c(b, "\\u007f");
+        } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+            buf_printf(b, "\\u%04x", next);
+            i++;
+        } else {
+            buf_put_char(b, json.ptr[i]);
+        }
+    }
+}
+
 void message_put_json(struct buf *b, const ProtobufCMessage *message, enum json_layout layout)
 {
-    struct printer p = {.b = b, .layout = layout};
+    struct buf text;
+    buf_init(&text, b->max);
+    struct printer p = {.b = &text, .layout = layout};
     put_message(&p, message);
+    json_put_safe(b, buf_str(&text));
     buf_put_char(b, '\n');
+    b->failed |= text.failed;
+    buf_fini(&text);
 }

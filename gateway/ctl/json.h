@@ -8,5 +8,10 @@
 #include <protobuf-c/protobuf-c.h>
 
 enum json_layout { JSON_ONE_LINE, JSON_PRETTY };
-/* Appends the message; a failed buf means it was too long or memory ran out. */
+/*
+ * Appends JSON text with DEL and C1 control characters written as \\u00XX: it stays the same JSON and does not steer a
+ * terminal. (All below U+0020 are escaped in JSON anyway, or white space between its parts.)
+ */
+void json_put_safe(struct buf *b, struct str json);
+/* Appends the message and a line end, safe as above; a failed buf means it was too long or memory ran out. */
 void message_put_json(struct buf *b, const ProtobufCMessage *message, enum json_layout layout);

@@ -97,8 +97,11 @@ static void finish_reading(struct reading *reading, const Heddle__V1__WorkflowFi
     reading->is_good = end->status == HEDDLE__V1__RUN_STATUS__RUN_STATUS_SUCCEEDED ||
                        end->status == HEDDLE__V1__RUN_STATUS__RUN_STATUS_PARTIAL_SUCCEEDED;
     if (reading->show == SHOW_OUTPUT && reading->is_good) {
-        print_now(str_c(end->outputs_json));
-        print_now(STR("\n"));
+        struct buf json;
+        buf_init(&json, CTL_OUTPUT_BYTES_MAX);
+        json_put_safe(&json, str_c(end->outputs_json));
+        buf_put_char(&json, '\n');
+        (void)print_buf(&json); /* as print_now() */
     }
     if (reading->has_text)
         print_now(STR("\n"));
@@ -108,15 +111,6 @@ static void finish_reading(struct reading *reading, const Heddle__V1__WorkflowFi
     if (reading->failure.len > 0)
         say_error("%.*s", STR_ARG(buf_str(&reading->failure)));
     say_error("%s: %s", status_word(end->status), end->error);
-}
-
-static void show_event_line(const Heddle__V1__RunEvent *event)
-{
-    struct buf text;
-    buf_init(&text, CTL_OUTPUT_BYTES_MAX);
-    message_put_json(&text, &event->base, JSON_ONE_LINE);
-    print_now(buf_str(&text));
-    buf_fini(&text);
 }
 
 static void show_event_words(const Heddle__V1__RunEvent *event)
@@ -154,7 +148,7 @@ static void show_text(struct reading *reading, const char *text)
 static void read_event(struct reading *reading, const Heddle__V1__RunEvent *event)
 {
     if (reading->show == SHOW_JSON)
-        show_event_line(event);
+        (void)print_json(&event->base, JSON_ONE_LINE); /* as print_now() */
     else if (reading->show == SHOW_EVENTS)
         show_event_words(event);
     switch (event->event_case) {
@@ -280,7 +274,7 @@ enum ctl_exit stop_task(struct ctl *ctl, const struct ctl_args *args)
     bool is_found = reply->result != HEDDLE__V1__STOP_RESULT__STOP_RESULT_NOT_FOUND;
     enum ctl_exit result;
     if (ctl->is_json) {
-        result = print_message(message, JSON_PRETTY);
+        result = print_json(message, JSON_PRETTY);
     } else {
         const char *words = !is_found ? "not found: no such task of this app and user\n"
                             : reply->result == HEDDLE__V1__STOP_RESULT__STOP_RESULT_STOPPING
@@ -306,16 +300,17 @@ enum ctl_exit gateway_health(struct ctl *ctl, const struct ctl_args *args)
     for (;;) {
         struct status err;
         ProtobufCMessage *message = session_try(ctl, METHOD_HEALTH_CHECK, &request.base, 2000, &err);
-        bool is_serving = false;
-        if (message != NULL) {
-            is_serving = ((const Grpc__Health__V1__HealthCheckResponse *)message)->status ==
-                         GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-            protobuf_c_message_free_unpacked(message, NULL);
-        }
-        if (is_serving) {
+        bool is_serving =
+            message != NULL && ((const Grpc__Health__V1__HealthCheckResponse *)message)->status ==
+                                   GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+        if (is_serving && ctl->is_json)
+            (void)print_json(message, JSON_PRETTY); /* as print_now() */
+        else if (is_serving)
             print_now(STR("serving\n"));
+        if (message != NULL)
+            protobuf_c_message_free_unpacked(message, NULL);
+        if (is_serving)
             return CTL_OK;
-        }
         if (clock_monotonic_ms() >= until_ms) {
             if (message != NULL)
                 say_error("the gateway answers, but is not serving");

@@ -1,6 +1,7 @@
 /* session: see the header. */
 #include "gateway/ctl/session.h"
 
+#include "gateway/ctl/table.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "heddle/v1/admin.pb-c.h"
 #include "heddle/v1/chat.pb-c.h"
@@ -149,22 +150,18 @@ bool session_stream(struct ctl *ctl, enum ctl_method method, const ProtobufCMess
 
 void say_error(const char *fmt, ...)
 {
-    struct buf text, safe;
+    struct buf safe;
     va_list list;
-    char words[1024];
+    char words[4096];
     va_start(list, fmt);
     vsnprintf(words, sizeof words, fmt, list);
     va_end(list);
-    buf_init(&text, 8192);
     buf_init(&safe, 8192);
-    buf_printf(&text, "heddlectl: %s\n", words);
+    buf_put_c(&safe, "heddlectl: ");
     /* Words may come from a server: they must not steer the terminal. */
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        buf_put_char(&safe, c < 0x20 && c != '\n' ? ' ' : (char)c);
-    }
+    text_put_safe(&safe, str_c(words));
+    buf_put_char(&safe, '\n');
     (void)!fwrite(safe.ptr, 1, safe.len, stderr); /* nobody left to tell when stderr is gone */
-    buf_fini(&text);
     buf_fini(&safe);
 }
 
@@ -202,7 +199,7 @@ enum ctl_exit print_buf(struct buf *take_text)
     return is_printed ? CTL_OK : CTL_FAILED;
 }
 
-enum ctl_exit print_message(const ProtobufCMessage *message, enum json_layout layout)
+enum ctl_exit print_json(const ProtobufCMessage *message, enum json_layout layout)
 {
     struct buf text;
     buf_init(&text, CTL_OUTPUT_BYTES_MAX);
@@ -250,7 +247,7 @@ char *read_text(struct ctl *ctl, const char *path, size_t *ret_len)
 char *read_secret(struct ctl *ctl, const char *name)
 {
     const char *value = getenv(name);
-    if (value != NULL)
+    if (value != NULL && value[0] != '\0')
         return str_dup(str_c(value));
     size_t len = 0;
     char *text = read_text(ctl, "-", &len);

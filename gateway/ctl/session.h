@@ -72,7 +72,7 @@ void say_status(const struct ctl *ctl, const struct status *status);
 void say_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints and empties the buffer. CTL_FAILED when it had failed or standard output is gone. */
 enum ctl_exit print_buf(struct buf *take_text);
-enum ctl_exit print_message(const ProtobufCMessage *message, enum json_layout layout);
+enum ctl_exit print_json(const ProtobufCMessage *message, enum json_layout layout);
 /* A file's text, "-" is standard input; malloc'd, NUL behind it. NULL: said why. */
 char *read_text(struct ctl *ctl, const char *path, size_t *ret_len);
 /* A secret from environment variable `name`, else from standard input (one trailing line end cut). NULL: said why. */
