@@ -29,8 +29,8 @@ static const struct option options[] = {
      .help = "gRPC target of the executors: unix:PATH, host:port, or dns:///NAME:port for several."},
     OPTION_EXECUTOR_TOKEN(struct config),
     {ROW(admin_token), .kind = OPTION_SECRET,
-     .help =
-         "bearer token of administrators; two with a comma while it is changed; none: administration is off."},
+     .help = "bearer token of administrators; two with a comma while it is changed; none: administration is "
+             "off."},
     OPTION_MASTER_KEY(struct config),
     OPTION_INSECURE(struct config),
     OPTION_RPC_THREADS(struct config),
