@@ -5,21 +5,6 @@
 static const struct uuid end_user_space = {
     {0x6f, 0x1d, 0x2c, 0x5b, 0x90, 0x3a, 0x4e, 0x77, 0xa2, 0x54, 0x1e, 0x0c, 0xd9, 0x83, 0x6b, 0xf1}};
 
-void principal_init(struct principal *principal, struct grant *grant, struct str user)
-{
-    principal->grant = grant_ref(grant);
-    principal->user = user;
-    principal->end_user_type = PRINCIPAL_SERVICE_API;
-    principal_end_user_id(grant->target.workspace_id, grant->target.app_id, STR(PRINCIPAL_SERVICE_API), user,
-                          principal->end_user_id);
-}
-
-void principal_fini(struct principal *principal)
-{
-    grant_unref(principal->grant);
-    principal->grant = NULL;
-}
-
 void principal_end_user_id(struct str workspace_id, struct str app_id, struct str type, struct str user,
                            char ret[UUID_TEXT_LEN + 1])
 {
