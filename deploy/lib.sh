@@ -41,8 +41,8 @@ install_packages() {
 build() {
     local folder=$1 targets=$2 log
     shift 2
-    mkdir -p "$folder"
     log=$folder/build.log
+    mkdir -p "$folder" && { : >"$log"; } || fail "cannot write to $folder"
     # shellcheck disable=SC2086
     if ! { cmake -S "$top" -B "$folder" -G Ninja "$@" && ninja -C "$folder" $targets; } >"$log" 2>&1; then
         grep -E -A8 'error|FAILED|CMake Error' "$log" | head -n 60 >&2 || tail -n 30 "$log" >&2
