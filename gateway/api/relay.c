@@ -183,6 +183,8 @@ void relay_source_ended(struct relay *relay, const struct status *status)
         end(relay, status, false);
     } else if (relay->has_ended || relay->has_finished) {
         end(relay, &(struct status){.code = STATUS_OK}, false);
+    } else if (status->code == STATUS_DEADLINE_EXCEEDED) {
+        end(relay, status, false); /* the caller's: nobody was lost */
     } else {
         make_lost(relay);
         pump(relay);

@@ -69,8 +69,8 @@ static void part_from_caller(struct run_call *run, const struct status *status)
 
 /* --- ending from outside --- */
 
-/* ms. An executor answers at once. */
-#define END_MS 5000
+/* ms. An executor answers at once. Less than a gateway that shuts down still has, so that callers hear how it went. */
+#define END_MS 1500
 
 static void asked_to_end(struct rpc_client_call *client, void *arg, const struct status *status,
                          struct str reply)
@@ -78,8 +78,11 @@ static void asked_to_end(struct rpc_client_call *client, void *arg, const struct
     (void)client;
     (void)reply; /* whatever it says, the stream tells how the run ends */
     struct run_call *run = arg;
-    if (status->code != STATUS_OK)
+    if (status->code != STATUS_OK) {
         log_warn("run_not_ended", LOG_C("run_id", run->task.run_id), LOG_C("words", status->message));
+        if (run->upstream != NULL)
+            rpc_client_cancel(run->upstream); /* the relay tells the caller that the executor is lost */
+    }
     unref(run);
 }
 
@@ -200,8 +203,8 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
         explain(run, &err);
         tasks_remove(run->gateway->tasks, run_id);
     } else {
-        bool goes_on =
-            run->relay.is_sink_gone && !run->relay.has_ended && request_outlives_caller(&run->request);
+        bool is_left = run->relay.is_sink_gone || err.code == STATUS_DEADLINE_EXCEEDED;
+        bool goes_on = is_left && !run->relay.has_ended && request_outlives_caller(&run->request);
         tasks_end(run->gateway->tasks, run_id, goes_on ? TASK_DETACHED : TASK_ENDED);
     }
     finish(run, &err);
@@ -214,12 +217,28 @@ static void upstream_message(struct rpc_client_call *client, void *arg, const gr
     relay_frame(&run->relay, message);
 }
 
+/* ms. A stream that breaks off so shortly before the caller's deadline does so for it: executors keep the same time. */
+#define DEADLINE_SLACK_MS 50
+
+static bool is_for_deadline(const struct run_call *run, const struct status *status)
+{
+    if (run->call == NULL || (status->code != STATUS_CANCELLED && status->code != STATUS_DEADLINE_EXCEEDED))
+        return false;
+    int64_t deadline_ms = rpc_call_deadline_ms(run->call);
+    return deadline_ms != INT64_MAX && deadline_ms - clock_monotonic_ms() <= DEADLINE_SLACK_MS;
+}
+
 static void upstream_ended(struct rpc_client_call *client, void *arg, const struct status *status)
 {
     struct run_call *run = arg;
     run->never_left = rpc_client_never_left(client);
     run->upstream = NULL;
     live_remove(run->gateway->live, run->bearer.queue, &run->live);
+    struct status late;
+    if (is_for_deadline(run, status)) {
+        status_set(&late, STATUS_DEADLINE_EXCEEDED, "the call's deadline has passed");
+        status = &late;
+    }
     relay_source_ended(&run->relay, status);
     unref(run); /* the executor's */
 }
@@ -240,7 +259,7 @@ static grpc_slice pack_request(struct run_call *run)
     request.version_id = run->version_id;
     request.version_hash = (ProtobufCBinaryData){SHA256_BYTES, (uint8_t *)target->content_hash};
     request.end_user_id = run->task.end_user_id;
-    request.end_user_type = "service-api";
+    request.end_user_type = PRINCIPAL_SERVICE_API;
     request.conversation_id = run->conversation_id;
     request.conversation_is_new = run->conversation_id[0] != '\0';
     request.message_id = run->message_id;
@@ -299,7 +318,7 @@ static void go(struct run_call *run)
         uuid_format(uuid_v7(), run->task.run_id);
     snprintf(run->task.app_id, sizeof run->task.app_id, "%.*s", STR_ARG(target->app_id));
     snprintf(run->version_id, sizeof run->version_id, "%.*s", STR_ARG(target->version_id));
-    principal_end_user_id(target->workspace_id, target->app_id, STR("service-api"),
+    principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
                           request_user(&run->request), run->task.end_user_id);
     if (run->request.service == RUN_CHAT) {
         uuid_format(uuid_v7(), run->conversation_id);

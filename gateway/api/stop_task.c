@@ -23,6 +23,9 @@ static void stopped(struct rpc_client_call *client, void *arg, const struct stat
     struct stop_state *state = arg;
     if (status->code != STATUS_OK) {
         struct status err = *status;
+        if (err.code == STATUS_DEADLINE_EXCEEDED) /* ours: a caller whose own has passed hears nothing */
+            status_reason(&err, STATUS_UNAVAILABLE, "EXECUTOR_UNAVAILABLE",
+                          "the executor that has the run does not answer");
         links_explain(&err);
         rpc_call_finish(state->call, &err);
         return;
@@ -90,7 +93,7 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     struct task asked = {.address = ""}, known;
     snprintf(asked.run_id, sizeof asked.run_id, "%s", state->request->task_id);
     snprintf(asked.app_id, sizeof asked.app_id, "%.*s", STR_ARG(target->app_id));
-    principal_end_user_id(target->workspace_id, target->app_id, STR("service-api"),
+    principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
                           str_c(state->request->user), asked.end_user_id);
     if (tasks_find(gateway->tasks, str_c(asked.run_id), &known)) {
         bool is_theirs = str_eq_c(str_c(known.app_id), asked.app_id) &&

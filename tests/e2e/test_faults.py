@@ -12,7 +12,7 @@ from heddle import RpcFailure, events, finished
 
 EXAMPLE = (SOURCE / "deploy" / "examples" / "support-chat.yml").read_text()
 SLOW = {"match": {"contains": "slow"}, "reply": "word " * 400, "tokens_per_second": 100}
-STOPPED, EXECUTOR_LOST, SHUTTING_DOWN = 3, 8, 9
+STOPPED, EXECUTOR_LOST = 3, 8
 
 
 def send(h, key, query="a question", **options):
@@ -90,6 +90,56 @@ def app_of(h):
         return h.app(EXAMPLE)[1]
     except grpc.RpcError:
         return None  # the channels are being opened anew
+
+
+def test_an_executor_that_does_not_answer_holds_up_neither_stop_nor_shutdown(fresh):
+    h = fresh()
+    key = h.app(EXAMPLE)[1]
+    h.model.script(SLOW)
+    stream = send(h, key, "slow")
+    task = until(stream, "message").task_id
+    h.executor.child.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(grpc.RpcError) as error:
+            h.public.TaskService.StopTask({"task_id": task, "user": "u-1"}, token=key)
+        assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert RpcFailure(error.value).reason == "EXECUTOR_UNAVAILABLE"
+        h.gateway.child.send_signal(signal.SIGTERM)
+        wait_until(lambda: "event=draining" in h.gateway.text(), what="draining")
+        h.gateway.child.send_signal(signal.SIGTERM)
+        assert finished(events(stream)).end_reason == EXECUTOR_LOST
+        assert h.gateway.stop(seconds=10) == 0
+    finally:
+        h.executor.child.send_signal(signal.SIGCONT)
+
+
+def test_a_deadline_that_passes_is_no_lost_executor(fresh):
+    h = fresh()
+    key = h.app(EXAMPLE)[1]
+    h.model.script(SLOW)
+    seen, threads = [], []
+
+    def one():
+        names = []
+        try:
+            for event in send(h, key, "slow", timeout=2):
+                names.append(event.WhichOneof("event"))
+        except grpc.RpcError as error:
+            names.append(error.code())
+        seen.append(names)
+
+    for _ in range(60):
+        threads.append(threading.Thread(target=one))
+        threads[-1].start()
+    time.sleep(1)
+    h.executor.child.send_signal(signal.SIGSTOP)
+    try:
+        for t in threads:
+            t.join(20)
+    finally:
+        h.executor.child.send_signal(signal.SIGCONT)
+    assert len(seen) == 60
+    assert [names[-3:] for names in seen if names[-1] != grpc.StatusCode.DEADLINE_EXCEEDED or "workflow_finished" in names] == []
 
 
 class Load:
