@@ -77,7 +77,8 @@ static void an_executor_can_check_the_store_it_only_reads(void **state)
     assert_ok(fixture_open(f, STORE_EXECUTOR, STORE_MIGRATE, &f->store));
     for (int round = 0; round < 2; round++)
         assert_ok(store_check(f->store, &f->err));
-    assert_reason(STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY", f, delete_app(f, STR("019aaf00-0000-7000-8000-000000000001")));
+    assert_reason(STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY", f,
+                  delete_app(f, STR("019aaf00-0000-7000-8000-000000000001")));
 }
 
 static void a_path_beside_the_process_needs_no_folder(void **state)
