@@ -151,7 +151,7 @@ void admin_update_credential(struct rpc_call *call)
         request->has_disabled_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_DISABLED_DISABLED;
     update.has_models = request->models != NULL;
     if (request->end_cooldowns) {
-        status_field(&err, "end_cooldowns", "this release keeps rests in its executors' memory only");
+        status_field(&err, "end_cooldowns", "this release rests no credentials, so there is nothing to end");
         err.code = STATUS_UNIMPLEMENTED;
         err.reason = "NOT_ENFORCED";
         admin_fail(call, &err);
