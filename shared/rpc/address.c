@@ -16,6 +16,7 @@
 
 static enum status_code listen_unix(grpc_server *server, const char *address,
                                     grpc_server_credentials *credentials, struct status *err);
+static bool has_port(struct str address);
 static int lock_folder(const char *path);
 static enum status_code check_free(const char *path, struct status *err);
 
@@ -25,6 +26,9 @@ enum status_code rpc_address_listen(grpc_server *server, const char *address,
     *ret_port = 0;
     if (str_starts(str_c(address), STR("unix:")))
         return listen_unix(server, address, credentials, err);
+    if (!has_port(str_c(address)))
+        return status_set(err, STATUS_INVALID_ARGUMENT, "%s: write host:port, with a port from 0 to 65535",
+                          address);
     *ret_port = grpc_server_add_http2_port(server, address, credentials);
     if (*ret_port == 0)
         return status_set(err, STATUS_UNAVAILABLE,
@@ -55,6 +59,16 @@ static enum status_code listen_unix(grpc_server *server, const char *address,
     }
     close(lock); /* ends the lock: from here on a connection shows that we listen */
     return rc;
+}
+
+/* The library takes a port modulo 65536 without a word. */
+static bool has_port(struct str address)
+{
+    size_t colon = address.len;
+    while (colon > 0 && address.ptr[colon - 1] != ':')
+        colon--;
+    uint64_t port;
+    return colon > 1 && str_to_u64(str_sub(address, colon, address.len), &port) && port <= 65535;
 }
 
 /* Locked file of the folder that path lies in; -1 with errno. */

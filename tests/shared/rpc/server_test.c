@@ -79,6 +79,10 @@ static void a_server_listens_only_where_nobody_else_does(void **state)
     address[sizeof address - 1] = '\0';
     assert_code(STATUS_INVALID_ARGUMENT, try_to_listen(kit, address, NULL));
     assert_code(STATUS_UNAVAILABLE, try_to_listen(kit, "no such host:1", NULL));
+    static const char *const no_ports[] = {
+        "127.0.0.1:65536", "127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1", ":1", ""};
+    for (size_t i = 0; i < sizeof no_ports / sizeof no_ports[0]; i++)
+        assert_code(STATUS_INVALID_ARGUMENT, try_to_listen(kit, no_ports[i], NULL));
 }
 
 static void two_servers_do_not_share_a_port(void **state)
