@@ -281,10 +281,7 @@ static int doctor(const struct config *config, int64_t files)
     err.code = doctor_check_address(config->listen, &err);
     failures += doctor_line("listen address is free", &err,
                             "end who listens there (it may be this executor), or change --listen");
-    err.code = files >= 4096 ? STATUS_OK
-                             : status_set(&err, STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open",
-                                          (long long)files);
-    failures += doctor_line("enough files may be open", &err, "raise the hard limit: ulimit -Hn 65536");
+    failures += doctor_files(files);
     return failures == 0 ? 0 : 1;
 }
 
@@ -300,11 +297,7 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_TEXT;
-    (void)log_level_from(str_c(config.log_level), &level); /* the table has checked both */
-    (void)log_format_from(str_c(config.log_format), &format);
-    log_init(level, format, "executor");
+    log_init_words(config.log_level, config.log_format, "executor");
     int64_t files = process_prepare();
     int result = strcmp(command, "doctor") == 0 ? doctor(&config, files) : serve(&config, files);
     options_free(&program, &config);

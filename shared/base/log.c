@@ -51,6 +51,15 @@ void log_init(enum log_level level, enum log_format format, const char *componen
     settings.component = component;
 }
 
+void log_init_words(const char *level, const char *format, const char *component)
+{
+    enum log_level least = LOG_INFO;
+    enum log_format form = LOG_TEXT;
+    (void)log_level_from(str_c(level), &least); /* another word cannot come: the defaults stay */
+    (void)log_format_from(str_c(format), &form);
+    log_init(least, form, component);
+}
+
 bool log_level_from(struct str name, enum log_level *ret)
 {
     size_t i;

@@ -25,6 +25,8 @@ struct log_field {
 
 /* Before it is called: info, text, component "heddle". component is borrowed for good. */
 void log_init(enum log_level level, enum log_format format, const char *component);
+/* The same from an option table's words, which it has checked (shared/options_common.h). */
+void log_init_words(const char *level, const char *format, const char *component);
 /* "debug", "info", "warn", "error"; "text", "json". False for another word: nothing written. */
 bool log_level_from(struct str name, enum log_level *ret);
 bool log_format_from(struct str name, enum log_format *ret);

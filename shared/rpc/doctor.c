@@ -11,6 +11,8 @@
 
 /* bytes. Nothing is received; some limit has to be named. */
 #define MESSAGE_BYTES_MAX 65536
+/* files. Some thousand model connections. */
+#define FILES_MIN 4096
 /* ms. A living executor answers within one. */
 #define HEALTH_MS 2000
 
@@ -22,6 +24,14 @@ int doctor_line(const char *what, const struct status *status, const char *mend)
     if (!is_fine)
         printf("      mend: %s\n", mend);
     return is_fine ? 0 : 1;
+}
+
+int doctor_files(int64_t files)
+{
+    struct status err = {.code = STATUS_OK};
+    if (files < FILES_MIN)
+        status_set(&err, STATUS_RESOURCE_EXHAUSTED, "only %lld files may be open", (long long)files);
+    return doctor_line("enough files may be open", &err, "raise the hard limit: ulimit -Hn 65536");
 }
 
 enum status_code doctor_check_address(const char *address, struct status *err)

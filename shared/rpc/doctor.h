@@ -8,6 +8,8 @@
 
 /* Prints "ok  what" or "FAIL  what: words" and how to mend it. Returns 1 for a failure, to be counted. */
 int doctor_line(const char *what, const struct status *status, const char *mend);
+/* May enough files be open? Each connection is one. */
+int doctor_files(int64_t files);
 /* Can this address be listened on? Listens for a moment. Errors as rpc_server_start(). */
 enum status_code doctor_check_address(const char *address, struct status *err);
 /* Does a health check of the target answer SERVING within two seconds? bearer NULL: none. UNAVAILABLE otherwise. */
