@@ -39,10 +39,7 @@ void version_unref(struct version *version)
 
 static struct version **bucket_of(struct versions *versions, struct str version_id)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < version_id.len; i++)
-        hash = (hash ^ (unsigned char)version_id.ptr[i]) * 16777619U;
-    return &versions->buckets[(hash ^ hash >> 16) % BUCKETS];
+    return &versions->buckets[str_hash(version_id) % BUCKETS];
 }
 
 /* Takes all out, under the lock; the caller drops them without it. */

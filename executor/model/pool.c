@@ -169,12 +169,7 @@ static bool fits(const struct credential *credential, struct str provider, struc
 
 static struct lane **bucket_of(struct pool *pool, struct str provider, struct str model)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < provider.len; i++)
-        hash = (hash ^ (unsigned char)provider.ptr[i]) * 16777619U;
-    for (size_t i = 0; i < model.len; i++)
-        hash = (hash ^ (unsigned char)model.ptr[i]) * 16777619U;
-    return &pool->buckets[(hash ^ hash >> 16) % BUCKETS];
+    return &pool->buckets[(str_hash(provider) * 31 + str_hash(model)) % BUCKETS];
 }
 
 /* Under the lock. NULL: no memory for another lane. */

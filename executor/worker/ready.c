@@ -3,10 +3,7 @@
 
 static struct ready_queue *queue_of(struct ready *r, const struct job *job)
 {
-    uint32_t hash = 2166136261U;
-    for (const char *c = job->app_id; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619U;
-    return &r->queues[(hash ^ hash >> 16) % READY_QUEUES];
+    return &r->queues[str_hash(str_c(job->app_id)) % READY_QUEUES];
 }
 
 static void ring_put(struct ready *r, struct ready_queue *queue)

@@ -3,13 +3,9 @@
 
 #include <string.h>
 
-/* FNV-1a; the random end of a UUIDv7 spreads well. */
 static struct job **bucket_of(struct registry *r, struct str run_id)
 {
-    uint64_t hash = 14695981039346656037ULL;
-    for (size_t i = 0; i < run_id.len; i++)
-        hash = (hash ^ (unsigned char)run_id.ptr[i]) * 1099511628211ULL;
-    return &r->buckets[(hash ^ hash >> 32) & (REGISTRY_BUCKETS - 1)];
+    return &r->buckets[str_hash(run_id) & (REGISTRY_BUCKETS - 1)];
 }
 
 void registry_init(struct registry *r)

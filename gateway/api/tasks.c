@@ -46,10 +46,7 @@ void tasks_free(struct tasks *tasks)
 /* Where the entry of this id hangs, or would hang. */
 static struct entry **place_of(struct tasks *tasks, struct str run_id)
 {
-    uint64_t hash = 14695981039346656037ULL;
-    for (size_t i = 0; i < run_id.len; i++)
-        hash = (hash ^ (unsigned char)run_id.ptr[i]) * 1099511628211ULL;
-    struct entry **at = &tasks->buckets[(hash ^ hash >> 32) % BUCKETS];
+    struct entry **at = &tasks->buckets[str_hash(run_id) % BUCKETS];
     while (*at != NULL && !str_eq_c(run_id, (*at)->task.run_id))
         at = &(*at)->next;
     return at;

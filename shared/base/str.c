@@ -61,6 +61,14 @@ int str_cmp(struct str a, struct str b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
+uint64_t str_hash(struct str s)
+{
+    uint64_t hash = 14695981039346656037ULL;
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.ptr[i]) * 1099511628211ULL;
+    return hash ^ hash >> 32;
+}
+
 bool str_starts(struct str s, struct str prefix)
 {
     return prefix.len <= s.len && str_eq((struct str){s.ptr, prefix.len}, prefix);

@@ -22,6 +22,8 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_c(struct str a, const char *b);
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 int str_cmp(struct str a, struct str b);        /* bytewise, like memcmp then length */
+/* FNV-1a, the halves folded together: for tables of ids. Not against chosen keys. */
+uint64_t str_hash(struct str s);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 /* Index of the first needle at or after `from`; SIZE_MAX if there is none. An empty needle is found at `from`. */

@@ -5,6 +5,7 @@
 #include "tests/support/alloc_fail.h"
 #include "tests/support/check.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,12 +314,29 @@ static void long_doubles_may_need_memory(void **state)
     assert_true(str_to_double((struct str){digits, 64}, &value));
 }
 
+static void a_hash_is_of_the_bytes_and_spreads_ids(void **state)
+{
+    (void)state;
+    assert_int_equal(str_hash(STR("run")), str_hash((struct str){"runs", 3}));
+    assert_true(str_hash(STR("")) != str_hash(STR("a")));
+    enum { IDS = 4096, BUCKETS = 256 };
+    unsigned counts[BUCKETS] = {0}, most = 0;
+    for (unsigned i = 0; i < IDS; i++) {
+        char id[48];
+        snprintf(id, sizeof id, "019aaf00-0000-7000-8000-%012u", i);
+        unsigned count = ++counts[str_hash(str_c(id)) % BUCKETS];
+        most = count > most ? count : most;
+    }
+    assert_true(most < 4 * IDS / BUCKETS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equality_is_about_bytes),
         cmocka_unit_test(order_is_bytewise_and_the_shorter_first),
         cmocka_unit_test(prefixes_and_suffixes),
+        cmocka_unit_test(a_hash_is_of_the_bytes_and_spreads_ids),
         cmocka_unit_test(find_gives_the_first_at_or_after),
         cmocka_unit_test(sub_is_clamped),
         cmocka_unit_test(trim_takes_ascii_white_space),
