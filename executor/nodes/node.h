@@ -7,7 +7,11 @@
 #pragma once
 #include "executor/graph/graph.h"
 
-struct node_exec;    /* one execution of a node; opaque here, executor/run/ owns it */
+struct node_exec;      /* one execution of a node; opaque here, executor/run/ owns it */
+struct node_child;     /* a run of a container's nodes: one element, one round; executor/run/ owns it */
+struct child_failure { /* of a node in it, without a strategy for failures */
+    struct str error, error_type;
+};
 struct node_compile; /* a node under compilation; executor/graph/ owns it */
 
 struct node_type {
@@ -26,6 +30,8 @@ struct node_type {
      * A model call in flight is ended by the run itself.
      */
     void (*cancel)(struct node_exec *x);
+    /* Containers: a child has come to its end, or failed (failure not NULL). The child lives until node_child_end(). */
+    void (*child_ended)(struct node_exec *x, struct node_child *child, const struct child_failure *failure);
 };
 /* By export name, legacy names included; NULL: not served. */
 const struct node_type *node_type_find(struct str name);
@@ -72,6 +78,16 @@ struct value_account *node_exec_account(struct node_exec *x);
 bool node_exec_charge(struct node_exec *x, size_t bytes);
 /* The variable, walked to its end; NULL: not found. Borrowed until the node finishes. */
 struct value *node_exec_get(struct node_exec *x, const struct selector *selector);
+/*
+ * Earlier turns of the conversation, oldest first: an array of {query, answer, files} (files: array[file]).
+ * NULL: there is no conversation (workflows). Borrowed.
+ */
+const struct value *node_exec_history(struct node_exec *x);
+/*
+ * Sets a conversation variable, or one of a loop around the node; others see it at once (dify-dsl.md 2.6, 4.11). Borrows
+ * v. The selector has been resolved; its first two parts count.
+ */
+void node_exec_assign(struct node_exec *x, const struct selector *target, struct value *v);
 /* The inputs of the run as the start node sees them (object). Borrowed. */
 struct value *node_exec_inputs(struct node_exec *x);
 /* node_exec_get() as a template_lookup; arg is the node_exec. */
@@ -83,9 +99,19 @@ struct usage { /* tokens; prices are decimal strings, "0" while models have no p
     int64_t prompt_tokens, completion_tokens;
     int64_t latency_ms, first_token_ms; /* first_token_ms -1: none seen */
 };
+/* What a container says of its children when it ends; lives in its scratch arena. */
+struct container_record {
+    int32_t steps; /* elements of an iteration; rounds a loop was told to make, 0 when it made none */
+    const int64_t *durations_ms; /* of each child, by index */
+    size_t duration_count;
+    const struct value
+        *variables;     /* loop: {"0": {label: value}, …}; borrowed from outputs' owner: the arena */
+    const char *reason; /* loop: "loop_break", "loop_completed", "error"; else NULL */
+};
 /* What a node leaves in its record; NULL members are left out. The values are taken. */
 struct node_result {
     struct value *inputs, *process_data, *outputs;
+    const struct container_record *container; /* of containers; NULL: nothing to say */
     struct str handle; /* branch nodes: the chosen handle; must outlive the graph's runs (config) */
     int64_t total_tokens;
     const char *error_type; /* failures: static string, e.g. "VariableNotFoundError" */
@@ -93,25 +119,76 @@ struct node_result {
 /* Exactly one of these ends a node. Both take what `result` holds. */
 void node_succeed(struct node_exec *x, struct node_result *take_result);
 void node_fail(struct node_exec *x, struct node_result *take_result, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * Containers. A child runs the nodes inside from the container's start node; children of one container run side by side.
+ * It shares the variables around it (loop), or has its own copy, of which nothing is seen outside (iteration).
+ * A child may begin and end from start() or child_ended(); none of these calls back at once.
+ */
+void node_container_started(struct node_exec *x, const struct value *inputs,
+                            int32_t length);                  /* event; once, first */
+void node_container_next(struct node_exec *x, int32_t index); /* event */
+/* NULL: no memory, and the run ends of it. */
+struct node_child *node_child_start(struct node_exec *x, int32_t index, bool has_own_variables);
+int32_t node_child_index(const struct node_child *child);
+int64_t node_child_elapsed_ms(const struct node_child *child);
+int64_t node_child_tokens(const struct node_child *child); /* of all model calls in it so far */
+/* A variable of the container ([container, name]) as the child sees it; v is borrowed. */
+void node_child_set(struct node_child *child, struct str name, struct value *v);
+struct value *node_child_get(struct node_child *child,
+                             const struct selector *selector); /* as node_exec_get() */
+bool node_child_must_leave(const struct node_child *child);    /* a loop-end was reached in it */
+void node_child_keep_outputs(
+    struct node_child *child); /* what its response nodes put out becomes the run's (3.8) */
+/* Ends it: what still runs in it is cancelled, and conversation variables it has set are set around it as well. */
+void node_child_end(struct node_child *child);
+/* loop-end: the child it lies in is the last. */
+void node_leave(struct node_exec *x);
+/* Loop: variables of the nodes inside are forgotten. */
+void node_container_forget(struct node_exec *x);
+
 /* One streamed piece of output `name` (normally "text"); is_final closes it (then text may be empty). */
 void node_chunk(struct node_exec *x, struct str name, struct str text, bool is_final);
 /* The same for a model's reasoning, which never enters an answer. */
 void node_reasoning_chunk(struct node_exec *x, struct str text, bool is_final);
 
-/* A streaming model call; messages etc. are borrowed for the call. */
+/* A model call; messages etc. are borrowed for the call. */
+struct model_file {    /* the provider fetches it from its address */
+    struct str kind;   /* "image" */
+    struct str url;    /* http or https */
+    struct str detail; /* "high", "low"; empty: as the provider likes */
+};
+struct model_tool_call {
+    struct str id, name;
+    struct str arguments; /* JSON text, as the model wrote it */
+};
+struct model_tool {
+    struct str name, description;
+    const struct value *parameters; /* JSON Schema of an object */
+};
 struct model_message {
-    struct str role, text;
+    struct str role, text;          /* system, user, assistant, tool */
+    const struct model_file *files; /* in front of the text */
+    size_t file_count;
+    const struct model_tool_call *calls; /* of an assistant */
+    size_t call_count;
+    struct str call_id; /* role tool: the call whose result it is */
 };
 struct model_request {
     struct str provider, model; /* as the export names them */
     bool is_completion;         /* completion mode: one message, its text is the prompt */
+    bool is_whole;              /* not streamed: the text comes in one piece */
     const struct model_message *messages;
     size_t message_count;
     const struct value *params; /* completion_params after templates, or NULL */
+    const struct model_tool *tools;
+    size_t tool_count;
 };
 struct model_reply {
     struct usage usage;
-    struct str finish_reason; /* empty: none given */
+    struct str finish_reason;            /* empty: none given */
+    const struct model_tool_call *calls; /* tools the model wants called, in its order */
+    size_t call_count;
 };
 struct model_call;       /* a call in flight */
 struct model_callbacks { /* called on the worker's loop, never from inside model_start */

@@ -17,6 +17,7 @@ static void note_from_outside(struct node_exec *x);
 static void add_usage(struct usage *sum, const struct usage *more);
 static void drop_result(struct node_exec *x);
 static void no_memory(struct node_exec *x);
+static const struct model_tool_call *copy_calls(struct node_exec *x, const struct model_reply *reply);
 
 struct node_exec *exec_new(struct run *run, const struct node *node, uint32_t predecessor)
 {
@@ -153,6 +154,16 @@ struct value *node_exec_lookup(void *x, const struct selector *selector)
     return node_exec_get(x, selector);
 }
 
+const struct value *node_exec_history(struct node_exec *x)
+{
+    return x->run->history;
+}
+
+void node_exec_assign(struct node_exec *x, const struct selector *target, struct value *v)
+{
+    frame_set(&x->run->frame, target->slot, v);
+}
+
 struct value *node_exec_inputs(struct node_exec *x)
 {
     return x->run->inputs;
@@ -250,9 +261,22 @@ static void model_done(void *arg, const struct model_reply *reply)
     x->model.is_done = true;
     x->model.reply = *reply;
     x->model.reply.finish_reason = arena_copy(&x->scratch, reply->finish_reason);
-    if (x->model.reply.finish_reason.ptr == NULL)
+    x->model.reply.calls = copy_calls(x, reply);
+    if (x->model.reply.finish_reason.ptr == NULL || x->model.reply.calls == NULL)
         no_memory(x);
     note_from_outside(x);
+}
+
+/* NULL: no memory. */
+static const struct model_tool_call *copy_calls(struct node_exec *x, const struct model_reply *reply)
+{
+    struct model_tool_call *calls = arena_array(&x->scratch, reply->call_count + 1, sizeof *calls);
+    for (size_t i = 0; calls != NULL && i < reply->call_count; i++) {
+        calls[i] = (struct model_tool_call){arena_copy(&x->scratch, reply->calls[i].id),
+                                            arena_copy(&x->scratch, reply->calls[i].name),
+                                            arena_copy(&x->scratch, reply->calls[i].arguments)};
+    }
+    return x->scratch.failed ? NULL : calls;
 }
 
 static void model_failed(void *arg, const char *error_type, struct str message)

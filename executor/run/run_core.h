@@ -77,6 +77,7 @@ struct run {
     struct arena arena;
     struct value_account account;
     struct value *inputs;      /* checked */
+    struct value *history;     /* array of earlier turns; NULL: no conversation */
     struct value *environment; /* replaces values of the export; NULL: none */
     struct run_variable system[RUN_SYSTEM_VARIABLES_MAX];
     size_t system_count;
