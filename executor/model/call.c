@@ -4,6 +4,7 @@
 #include "executor/model/backend.h"
 #include "executor/model/openai.h"
 #include "executor/model/sse.h"
+#include "executor/model/tool_calls.h"
 #include "shared/base/clock.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct model_call {
     enum answer answer;
     struct sse sse;
     struct buf body; /* ANSWER_WHOLE; or the error that came inside a stream */
+    struct tool_calls calls;
     struct usage usage;
     char finish_reason[32];
     int64_t started_ms;
@@ -39,6 +41,7 @@ static void call_free(struct model_call *call)
 {
     pool_unref(call->credential->pool);
     sse_fini(&call->sse);
+    tool_calls_fini(&call->calls);
     buf_fini(&call->body);
     free(call);
 }
@@ -68,6 +71,20 @@ static void end_reasoning(struct model_call *call)
     call->is_reasoning = false;
 }
 
+/* False: too many, or too long. */
+static bool take_calls(struct model_call *call, const struct openai_piece *piece)
+{
+    size_t count = openai_call_count(piece);
+    if (count > 0)
+        note_first_token(call);
+    for (size_t i = 0; i < count; i++) {
+        struct openai_call part = openai_call_at(piece, i);
+        if (!tool_calls_add(&call->calls, &part))
+            return false;
+    }
+    return true;
+}
+
 /* False: there is no use in reading on. */
 static bool take_piece(struct model_call *call, struct str json)
 {
@@ -82,6 +99,8 @@ static bool take_piece(struct model_call *call, struct str json)
         buf_clear(&call->body);
         buf_put(&call->body, piece.error);
         snprintf(call->error_code, sizeof call->error_code, "%.*s", STR_ARG(piece.error_code));
+    } else if (!take_calls(call, &piece)) {
+        call->is_unreadable = true;
     } else {
         put_reasoning(call, piece.reasoning);
         if (piece.text.len > 0) {
@@ -99,7 +118,7 @@ static bool take_piece(struct model_call *call, struct str json)
         }
     }
     value_unref(piece.root);
-    return !call->has_error;
+    return !call->has_error && !call->is_unreadable;
 }
 
 static bool on_event(void *arg, struct str data)
@@ -149,7 +168,10 @@ static void succeed(struct model_call *call)
 {
     end_reasoning(call);
     call->usage.latency_ms = clock_monotonic_ms() - call->started_ms;
-    const struct model_reply reply = {.usage = call->usage, .finish_reason = str_c(call->finish_reason)};
+    const struct model_reply reply = {.usage = call->usage,
+                                      .finish_reason = str_c(call->finish_reason),
+                                      .calls = tool_calls_list(&call->calls),
+                                      .call_count = call->calls.count};
     call->callbacks.done(call->arg, &reply);
     call_free(call);
 }

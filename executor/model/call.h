@@ -1,5 +1,5 @@
 /*
- * call: one streamed model call, from its request to done or failed.
+ * call: one model call, from its request to done or failed.
  * Threads  the loop's of its HTTP client. text() comes from inside libcurl and must only note things (client.h).
  */
 #pragma once

@@ -9,25 +9,137 @@ const char *openai_path(const struct model_request *request)
     return request->is_completion ? "/completions" : "/chat/completions";
 }
 
-static void put_messages(struct buf *b, const struct model_request *request)
+static void put_member(struct buf *b, const char *key, struct str text)
 {
-    buf_put_c(b, ",\"messages\":[");
-    for (size_t i = 0; i < request->message_count; i++) {
-        buf_put_c(b, i == 0 ? "{\"role\":" : ",{\"role\":");
-        buf_put_json_string(b, request->messages[i].role);
-        buf_put_c(b, ",\"content\":");
-        buf_put_json_string(b, request->messages[i].text);
+    buf_put_char(b, ',');
+    buf_put_json_string(b, str_c(key));
+    buf_put_char(b, ':');
+    buf_put_json_string(b, text);
+}
+
+static bool is_image(const struct model_file *file)
+{
+    return str_eq_c(file->kind, "image");
+}
+
+static bool has_images(const struct model_message *message)
+{
+    for (size_t i = 0; i < message->file_count; i++) {
+        if (is_image(&message->files[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Images, then the text. */
+static void put_parts(struct buf *b, const struct model_message *message)
+{
+    const char *between = "[";
+    for (size_t i = 0; i < message->file_count; i++) {
+        const struct model_file *file = &message->files[i];
+        if (!is_image(file))
+            continue;
+        buf_put_c(b, between);
+        between = ",";
+        buf_put_c(b, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
+        buf_put_json_string(b, file->url);
+        if (file->detail.len > 0)
+            put_member(b, "detail", file->detail);
+        buf_put_c(b, "}}");
+    }
+    if (message->text.len > 0) {
+        buf_put_c(b, ",{\"type\":\"text\"");
+        put_member(b, "text", message->text);
         buf_put_char(b, '}');
     }
     buf_put_char(b, ']');
 }
 
-/* What the export may not change, and what it writes in another way than the API. */
-static void put_param(struct buf *b, struct str name, const struct value *value)
+static void put_calls(struct buf *b, const struct model_message *message)
 {
-    static const char *const ours[] = {"model", "messages", "prompt", "stream", "stream_options"};
-    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-        if (str_eq_c(name, ours[i]))
+    for (size_t i = 0; i < message->call_count; i++) {
+        const struct model_tool_call *call = &message->calls[i];
+        buf_put_c(b, i == 0 ? ",\"tool_calls\":[{\"id\":" : ",{\"id\":");
+        buf_put_json_string(b, call->id);
+        buf_put_c(b, ",\"type\":\"function\",\"function\":{\"name\":");
+        buf_put_json_string(b, call->name);
+        put_member(b, "arguments", call->arguments);
+        buf_put_c(b, "}}");
+    }
+    if (message->call_count > 0)
+        buf_put_char(b, ']');
+}
+
+static void put_message(struct buf *b, const struct model_message *message)
+{
+    buf_put_c(b, "{\"role\":");
+    buf_put_json_string(b, message->role);
+    if (message->call_id.len > 0)
+        put_member(b, "tool_call_id", message->call_id);
+    buf_put_c(b, ",\"content\":");
+    if (has_images(message))
+        put_parts(b, message);
+    else if (message->call_count > 0 && message->text.len == 0)
+        buf_put_c(b, "null");
+    else
+        buf_put_json_string(b, message->text);
+    put_calls(b, message);
+    buf_put_char(b, '}');
+}
+
+static void put_messages(struct buf *b, const struct model_request *request)
+{
+    buf_put_c(b, ",\"messages\":[");
+    for (size_t i = 0; i < request->message_count; i++) {
+        if (i > 0)
+            buf_put_char(b, ',');
+        put_message(b, &request->messages[i]);
+    }
+    buf_put_char(b, ']');
+}
+
+static void put_tools(struct buf *b, const struct model_request *request)
+{
+    for (size_t i = 0; i < request->tool_count; i++) {
+        const struct model_tool *tool = &request->tools[i];
+        buf_put_c(b, i == 0 ? ",\"tools\":[" : ",");
+        buf_put_c(b, "{\"type\":\"function\",\"function\":{\"name\":");
+        buf_put_json_string(b, tool->name);
+        if (tool->description.len > 0)
+            put_member(b, "description", tool->description);
+        if (tool->parameters != NULL) {
+            buf_put_c(b, ",\"parameters\":");
+            value_put_json(b, tool->parameters, JSON_COMPACT, false);
+        }
+        buf_put_c(b, "}}");
+    }
+    if (request->tool_count > 0)
+        buf_put_char(b, ']');
+}
+
+/* An object, or one as JSON text (sent as it is when it is that). */
+static void put_schema(struct buf *b, const struct value *schema)
+{
+    struct value *parsed = NULL;
+    bool is_text = schema != NULL && value_type(schema) == VALUE_STRING;
+    if (is_text && value_parse_json(NULL, value_text(schema), &parsed, NULL) == STATUS_OK)
+        schema = parsed;
+    if (schema != NULL && value_type(schema) == VALUE_OBJECT) {
+        buf_put_c(b, ",\"json_schema\":");
+        value_put_json(b, schema, JSON_COMPACT, false);
+    }
+    value_unref(parsed);
+}
+
+/* What the export may not change, and what it writes in another way than the API. */
+static void put_param(struct buf *b, const struct value *params, size_t i)
+{
+    static const char *const ours[] = {"model",          "messages",    "prompt", "stream",
+                                       "stream_options", "json_schema", "tools"};
+    struct str name = value_key(params, i);
+    const struct value *value = value_member(params, i);
+    for (size_t k = 0; k < ARRAY_LEN(ours); k++) {
+        if (str_eq_c(name, ours[k]))
             return;
     }
     bool is_format = str_eq_c(name, "response_format") && value_type(value) == VALUE_STRING;
@@ -39,6 +151,8 @@ static void put_param(struct buf *b, struct str name, const struct value *value)
     if (is_format)
         buf_put_c(b, "{\"type\":");
     value_put_json(b, value, JSON_COMPACT, false);
+    if (is_format && str_eq_c(value_text(value), "json_schema"))
+        put_schema(b, value_get_c(params, "json_schema"));
     if (is_format)
         buf_put_char(b, '}');
 }
@@ -52,10 +166,12 @@ void openai_put_request(struct buf *b, const struct model_request *request)
         buf_put_json_string(b, request->message_count > 0 ? request->messages[0].text : STR(""));
     } else {
         put_messages(b, request);
+        put_tools(b, request);
     }
-    buf_put_c(b, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+    buf_put_c(b, request->is_whole ? ",\"stream\":false"
+                                   : ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
     for (size_t i = 0; request->params != NULL && i < value_count(request->params); i++)
-        put_param(b, value_key(request->params, i), value_member(request->params, i));
+        put_param(b, request->params, i);
     buf_put_char(b, '}');
 }
 
@@ -98,6 +214,9 @@ bool openai_read(struct str json, struct openai_piece *ret)
         ret->text = delta == NULL ? text_of(choice, "text") : text_of(delta, "content");
         if (delta != NULL)
             ret->reasoning = text_of(delta, "reasoning_content");
+        const struct value *calls = delta == NULL ? NULL : value_get_c(delta, "tool_calls");
+        if (calls != NULL && value_type(calls) == VALUE_ARRAY)
+            ret->calls = calls;
         ret->finish_reason = text_of(choice, "finish_reason");
     }
     if (usage != NULL && value_type(usage) == VALUE_OBJECT) {
@@ -106,6 +225,20 @@ bool openai_read(struct str json, struct openai_piece *ret)
         ret->completion_tokens = value_get_int(usage, "completion_tokens", 0);
     }
     return true;
+}
+
+size_t openai_call_count(const struct openai_piece *piece)
+{
+    return piece->calls == NULL ? 0 : value_count(piece->calls);
+}
+
+struct openai_call openai_call_at(const struct openai_piece *piece, size_t i)
+{
+    const struct value *call = value_item(piece->calls, i), *function = value_get_c(call, "function");
+    struct openai_call ret = {.index = value_get_int(call, "index", -1), .id = text_of(call, "id")};
+    ret.name = function == NULL ? STR("") : text_of(function, "name");
+    ret.arguments = function == NULL ? NULL : value_get_c(function, "arguments");
+    return ret;
 }
 
 const char *openai_error_type(int http_status)

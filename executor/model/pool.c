@@ -41,28 +41,6 @@ static struct str last_part(struct str provider)
     return provider;
 }
 
-bool glob_matches(struct str glob, struct str name)
-{
-    size_t g = 0, n = 0, star = SIZE_MAX, star_n = 0;
-    while (n < name.len) {
-        if (g < glob.len && (glob.ptr[g] == '?' || (glob.ptr[g] == name.ptr[n] && glob.ptr[g] != '*'))) {
-            g++;
-            n++;
-        } else if (g < glob.len && glob.ptr[g] == '*') {
-            star = g++;
-            star_n = n;
-        } else if (star != SIZE_MAX) { /* let the last star take one more */
-            g = star + 1;
-            n = ++star_n;
-        } else {
-            return false;
-        }
-    }
-    while (g < glob.len && glob.ptr[g] == '*')
-        g++;
-    return g == glob.len;
-}
-
 /* The header list of a credential. INVALID_ARGUMENT: not to be carried by HTTP; RESOURCE_EXHAUSTED: no memory. */
 static enum status_code make_headers(struct str secret, struct http_headers **ret_headers)
 {
@@ -157,11 +135,11 @@ void pool_unref(struct pool *pool)
 static bool fits(const struct credential *credential, struct str provider, struct str model)
 {
     /* An export that names no provider takes whoever serves its model. */
-    bool is_of_provider = provider.len == 0 || glob_matches(credential->provider, provider);
+    bool is_of_provider = provider.len == 0 || str_fits(provider, credential->provider);
     if (!credential->is_usable || !is_of_provider)
         return false;
     for (size_t i = 0; i < credential->model_count; i++) {
-        if (glob_matches(credential->models[i], model))
+        if (str_fits(model, credential->models[i]))
             return true;
     }
     return false;

@@ -36,5 +36,3 @@ void pool_unref(struct pool *pool); /* NULL is fine */
  */
 MUST_CHECK enum status_code pool_pick(struct pool *pool, struct str provider, struct str model,
                                       const struct credential **ret, struct status *err);
-/* Does the name fit the glob (only * and ?)? Exposed for its test. */
-bool glob_matches(struct str glob, struct str name);

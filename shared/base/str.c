@@ -339,3 +339,25 @@ static double decimal_value(const char *text)
     pthread_once(&once, c_locale_make);
     return strtod_l(text, NULL, c_locale);
 }
+
+bool str_fits(struct str s, struct str glob)
+{
+    size_t g = 0, n = 0, star = SIZE_MAX, star_n = 0;
+    while (n < s.len) {
+        if (g < glob.len && (glob.ptr[g] == '?' || (glob.ptr[g] == s.ptr[n] && glob.ptr[g] != '*'))) {
+            g++;
+            n++;
+        } else if (g < glob.len && glob.ptr[g] == '*') {
+            star = g++;
+            star_n = n;
+        } else if (star != SIZE_MAX) { /* let the last star take one more */
+            g = star + 1;
+            n = ++star_n;
+        } else {
+            return false;
+        }
+    }
+    while (g < glob.len && glob.ptr[g] == '*')
+        g++;
+    return g == glob.len;
+}

@@ -54,3 +54,6 @@ bool str_to_i64(struct str s, int64_t *ret); /* optional leading - */
  * allowed. Locale-free. Not hex, inf or nan; false also when it is too large for a double. Too small becomes 0.
  */
 bool str_to_double(struct str s, double *ret);
+
+/* Does the whole of s fit the glob? Only * (any bytes, also none) and ? (one byte) are special. */
+bool str_fits(struct str s, struct str glob);

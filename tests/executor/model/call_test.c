@@ -2,6 +2,7 @@
  * Model calls against a server on the same loop: what the provider sends, and what the node hears.
  */
 #include "executor/model/call.h"
+#include "executor/model/tool_calls.h"
 #include "tests/shared/http/server.h"
 #include "tests/support/check.h"
 #include <stdio.h>
@@ -19,7 +20,9 @@ struct bench {
     bool is_closed; /* by the client */
     struct buf request, text;
     bool is_over;
+    bool is_whole; /* the request asks for no stream */
     char error_type[64], finish_reason[32];
+    struct buf calls; /* "id name arguments" of each, a line */
     struct buf message;
     struct usage usage;
 };
@@ -54,6 +57,9 @@ static void on_done(void *arg, const struct model_reply *reply)
     assert_false(b->is_over);
     b->is_over = true;
     b->usage = reply->usage;
+    for (size_t i = 0; i < reply->call_count; i++)
+        buf_printf(&b->calls, "%.*s %.*s %.*s\n", STR_ARG(reply->calls[i].id), STR_ARG(reply->calls[i].name),
+                   STR_ARG(reply->calls[i].arguments));
     snprintf(b->finish_reason, sizeof b->finish_reason, "%.*s", STR_ARG(reply->finish_reason));
 }
 
@@ -82,6 +88,7 @@ static void begin(struct bench *b, const char *answer, bool ends)
     buf_init(&b->request, 65536);
     buf_init(&b->text, 1 << 20);
     buf_init(&b->message, 4096);
+    buf_init(&b->calls, 1 << 20);
     uv_loop_init(&b->loop);
     b->server = server_new(&b->loop, &script, b);
     const struct http_client_options options = {.loop = &b->loop};
@@ -100,9 +107,12 @@ static void begin(struct bench *b, const char *answer, bool ends)
 
 static struct model_call *start(struct bench *b)
 {
-    static const struct model_message message = {{"user", 4}, {"hi", 2}};
-    const struct model_request request = {
-        .provider = STR("p"), .model = STR("m"), .messages = &message, .message_count = 1};
+    static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
+    const struct model_request request = {.provider = STR("p"),
+                                          .model = STR("m"),
+                                          .messages = &message,
+                                          .message_count = 1,
+                                          .is_whole = b->is_whole};
     const struct credential *credential;
     struct status err;
     assert_ok(pool_pick(b->pool, request.provider, request.model, &credential, &err));
@@ -122,6 +132,7 @@ static void end(struct bench *b)
     buf_fini(&b->request);
     buf_fini(&b->text);
     buf_fini(&b->message);
+    buf_fini(&b->calls);
 }
 
 static void run_until_over(struct bench *b)
@@ -186,6 +197,85 @@ static void answers_that_succeed(void **state)
         assert_true(b.usage.first_token_ms >= 0);
         end(&b);
     }
+}
+
+#define CALLS(list) "data: {\"choices\":[{\"delta\":{\"tool_calls\":[" list "]}}]}\n\n"
+#define NEW(index, id)                                                                                       \
+    "{\"index\":" index ",\"id\":\"" id "\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}"
+#define MORE(index, text) "{\"index\":" index ",\"function\":{\"arguments\":\"" text "\"}}"
+
+static void calls_of_tools_are_put_together(void **state)
+{
+    static const struct {
+        const char *answer, *calls, *text;
+    } rows[] = {
+        {STREAM CALLS(NEW("0", "c1")) CALLS(MORE("0", "{")) CALLS(MORE("0", "}")) STOP DONE, "c1 f {}\n", ""},
+        {STREAM TEXT("hm") CALLS(NEW("0", "c1")) CALLS(NEW("1", "c2"))
+             CALLS(MORE("0", "a") "," MORE("1", "b")) CALLS(MORE("0", "c")) STOP DONE,
+         "c1 f ac\nc2 f b\n", "hm"},
+        /* Name and id once more with each piece. */
+        {STREAM CALLS(NEW("0", "c1")) CALLS(NEW("0", "c1")) CALLS(MORE("0", "x")) DONE, "c1 f x\n", ""},
+        /* All of them with the index 0. */
+        {STREAM CALLS(NEW("0", "c1") "," NEW("0", "c2")) CALLS(MORE("0", "x")) DONE, "c1 f \nc2 f x\n", ""},
+        /* No index at all. */
+        {STREAM CALLS("{\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"x\"}}")
+             CALLS("{\"function\":{\"arguments\":\"y\"}}")
+                 CALLS("{\"id\":\"c2\",\"function\":{\"name\":\"g\"}}") DONE,
+         "c1 f xy\nc2 g \n", ""},
+        {JSON("200 OK") "{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"id\":\"c1\","
+                        "\"function\":"
+                        "{\"name\":\"f\",\"arguments\":{\"a\":[1]}}},{\"id\":\"c2\",\"function\":{\"name\":"
+                        "\"g\"}}]},"
+                        "\"finish_reason\":\"tool_calls\"}]}",
+         "c1 f {\"a\":[1]}\nc2 g \n", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin(&b, rows[i].answer, true);
+        start(&b);
+        run_until_over(&b);
+        assert_string_equal("", b.error_type);
+        assert_str(rows[i].calls, buf_str(&b.calls));
+        assert_str(rows[i].text, buf_str(&b.text));
+        assert_true(b.usage.first_token_ms >= 0);
+        end(&b);
+    }
+}
+
+static void too_many_calls_of_tools_cannot_be_read(void **state)
+{
+    struct bench b;
+    struct buf answer;
+    (void)state;
+    buf_init(&answer, 1 << 20);
+    buf_put_c(&answer, STREAM);
+    for (int i = 0; i < TOOL_CALLS_MAX + 1; i++)
+        buf_printf(&answer, CALLS(NEW("%d", "c%d")), i, i);
+    buf_put_c(&answer, STOP DONE);
+    buf_put_char(&answer, '\0');
+    begin(&b, answer.ptr, true);
+    start(&b);
+    run_until_over(&b);
+    assert_string_equal("InvokeServerUnavailableError", b.error_type);
+    assert_contains("could not be read", b.message.ptr);
+    end(&b);
+    buf_fini(&answer);
+}
+
+static void a_whole_answer_comes_in_one_piece(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, JSON("200 OK") "{\"choices\":[{\"message\":{\"content\":\"all of it\"}}]}", true);
+    b.is_whole = true;
+    start(&b);
+    run_until_over(&b);
+    buf_put_char(&b.request, '\0');
+    assert_contains("\"stream\":false", b.request.ptr);
+    assert_null(strstr(b.request.ptr, "stream_options"));
+    assert_str("all of it", buf_str(&b.text));
+    end(&b);
 }
 
 #define UNAVAILABLE "InvokeServerUnavailableError"
@@ -339,6 +429,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_that_succeed),
+        cmocka_unit_test(calls_of_tools_are_put_together),
+        cmocka_unit_test(too_many_calls_of_tools_cannot_be_read),
+        cmocka_unit_test(a_whole_answer_comes_in_one_piece),
         cmocka_unit_test(answers_that_fail),
         cmocka_unit_test(long_words_of_a_provider_are_cut_to_whole_characters),
         cmocka_unit_test(the_request_is_the_one_of_the_protocol),

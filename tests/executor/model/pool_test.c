@@ -159,47 +159,6 @@ static void beyond_the_lanes_a_pick_still_finds_one(void **state)
 
 /* --- who fits --- */
 
-static void globs_know_stars_and_question_marks(void **state)
-{
-    static const struct {
-        const char *glob, *name;
-        bool fits;
-    } rows[] = {
-        {"*", "", true},
-        {"*", "gpt-4o", true},
-        {"", "", true},
-        {"", "a", false},
-        {"gpt-4o", "gpt-4o", true},
-        {"gpt-4o", "gpt-4o-mini", false},
-        {"gpt-4o", "gpt-4", false},
-        {"gpt-*", "gpt-4o", true},
-        {"gpt-*", "gpt-", true},
-        {"gpt-*", "gpt", false},
-        {"*-mini", "gpt-4o-mini", true},
-        {"*-mini", "gpt-4o-mini-2", false},
-        {"gpt-?", "gpt-4", true},
-        {"gpt-?", "gpt-", false},
-        {"gpt-?", "gpt-4o", false},
-        {"?*", "", false},
-        {"?*", "a", true},
-        {"*a*b", "xaxxbxb", true},
-        {"*a*b", "xbxa", false},
-        {"a**b", "ab", true},
-        {"***", "x", true},
-        {"[ab]", "a", false},
-        {"[ab]", "[ab]", true},
-        {"a.c", "abc", false},
-        {"GPT", "gpt", false},
-        {"*ab*ab*ab", "abababxab", true},
-        {"*aaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (glob_matches(str_c(rows[i].glob), str_c(rows[i].name)) != rows[i].fits)
-            fail_msg("\"%s\" and \"%s\"", rows[i].glob, rows[i].name);
-    }
-}
-
 static void a_provider_is_the_last_part_of_its_path(void **state)
 {
     const struct store_credential_opened credentials[] = {opened("openai", "short", 1),
@@ -312,7 +271,6 @@ int main(void)
         cmocka_unit_test(over_a_whole_round_every_weight_is_met_exactly),
         cmocka_unit_test(every_model_has_turns_of_its_own),
         cmocka_unit_test(beyond_the_lanes_a_pick_still_finds_one),
-        cmocka_unit_test(globs_know_stars_and_question_marks),
         cmocka_unit_test(a_provider_is_the_last_part_of_its_path),
         cmocka_unit_test(a_credential_serves_the_models_of_its_globs),
         cmocka_unit_test(disabled_and_unusable_ones_are_left_out),

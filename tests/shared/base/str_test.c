@@ -330,6 +330,47 @@ static void a_hash_is_of_the_bytes_and_spreads_ids(void **state)
     assert_true(most < 4 * IDS / BUCKETS);
 }
 
+static void globs_know_stars_and_question_marks(void **state)
+{
+    static const struct {
+        const char *glob, *name;
+        bool fits;
+    } rows[] = {
+        {"*", "", true},
+        {"*", "gpt-4o", true},
+        {"", "", true},
+        {"", "a", false},
+        {"gpt-4o", "gpt-4o", true},
+        {"gpt-4o", "gpt-4o-mini", false},
+        {"gpt-4o", "gpt-4", false},
+        {"gpt-*", "gpt-4o", true},
+        {"gpt-*", "gpt-", true},
+        {"gpt-*", "gpt", false},
+        {"*-mini", "gpt-4o-mini", true},
+        {"*-mini", "gpt-4o-mini-2", false},
+        {"gpt-?", "gpt-4", true},
+        {"gpt-?", "gpt-", false},
+        {"gpt-?", "gpt-4o", false},
+        {"?*", "", false},
+        {"?*", "a", true},
+        {"*a*b", "xaxxbxb", true},
+        {"*a*b", "xbxa", false},
+        {"a**b", "ab", true},
+        {"***", "x", true},
+        {"[ab]", "a", false},
+        {"[ab]", "[ab]", true},
+        {"a.c", "abc", false},
+        {"GPT", "gpt", false},
+        {"*ab*ab*ab", "abababxab", true},
+        {"*aaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (str_fits(str_c(rows[i].name), str_c(rows[i].glob)) != rows[i].fits)
+            fail_msg("\"%s\" and \"%s\"", rows[i].glob, rows[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +390,7 @@ int main(void)
         cmocka_unit_test(signed_numbers_reach_both_ends),
         cmocka_unit_test(doubles_are_what_json_and_python_print),
         cmocka_unit_test(long_doubles_may_need_memory),
+        cmocka_unit_test(globs_know_stars_and_question_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
