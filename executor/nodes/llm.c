@@ -3,6 +3,7 @@
  * llm_compile.c, what is sent in llm_prompt.c; here is the call and what becomes of its reply.
  */
 #include "executor/nodes/llm.h"
+#include "executor/nodes/model_record.h"
 #include "executor/nodes/think.h"
 #include "executor/nodes/types.h"
 
@@ -20,11 +21,9 @@ static void llm_state_fini(void *state);
 static void text_came(void *arg, struct str delta);
 static void reply_done(void *arg, const struct model_reply *reply);
 static void reply_failed(void *arg, const char *error_type, struct str message);
-static const char *error_type_of(const struct status *err);
 static void fail_for_memory(struct llm_state *s);
 static struct node_result take_record(struct llm_state *s);
 static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason);
-static struct value *make_usage(struct value_account *a, const struct usage *u);
 static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
                                        struct value *take_reason);
 
@@ -80,7 +79,7 @@ static void llm_start(struct node_exec *x)
                                     .params = s->prompt.params};
     if (node_model_start(x, &request, &callbacks, s, &err) == NULL) {
         struct node_result result = take_record(s);
-        result.error_type = error_type_of(&err);
+        result.error_type = model_refusal_type(&err);
         node_fail(x, &result, "%s", err.message);
     }
 }
@@ -123,7 +122,7 @@ static void reply_done(void *arg, const struct model_reply *reply)
     if (s->has_reasoned)
         node_reasoning_chunk(s->x, STR(""), true);
     node_chunk(s->x, STR("text"), STR(""), true);
-    struct value *usage = make_usage(a, &reply->usage);
+    struct value *usage = model_usage(a, &reply->usage);
     struct value *reason =
         reply->finish_reason.len > 0 ? value_string(a, reply->finish_reason) : value_none();
     struct node_result result = {
@@ -142,16 +141,6 @@ static void reply_failed(void *arg, const char *error_type, struct str message)
     struct node_result result = take_record(s);
     result.error_type = error_type;
     node_fail(s->x, &result, "%.*s", STR_ARG(message));
-}
-
-/* No model could be asked at all. */
-static const char *error_type_of(const struct status *err)
-{
-    if (err->code == STATUS_RESOURCE_EXHAUSTED)
-        return "InvokeRateLimitError";
-    if (err->code == STATUS_UNAVAILABLE)
-        return "InvokeServerUnavailableError";
-    return "InvokeAuthorizationError";
 }
 
 static void fail_for_memory(struct llm_state *s)
@@ -208,35 +197,6 @@ static struct value *make_outputs(struct llm_state *s, struct value *take_usage,
     value_object_put(&b, STR("finish_reason"), take_reason);
     buf_fini(&text);
     buf_fini(&reasoning);
-    return value_object_end(&b);
-}
-
-static struct value *seconds(struct value_account *a, int64_t ms)
-{
-    return ms < 0 ? value_none() : value_float(a, (double)ms / 1000);
-}
-
-/* Models have no prices yet. */
-static struct value *make_usage(struct value_account *a, const struct usage *u)
-{
-    static const struct str zero = {"0", 1};
-    int64_t generate_ms = u->first_token_ms < 0 ? -1 : u->latency_ms - u->first_token_ms;
-    struct value_builder b;
-    value_object_begin(&b, a);
-    value_object_put(&b, STR("prompt_tokens"), value_int(a, u->prompt_tokens));
-    value_object_put(&b, STR("prompt_unit_price"), value_string(a, zero));
-    value_object_put(&b, STR("prompt_price_unit"), value_string(a, zero));
-    value_object_put(&b, STR("prompt_price"), value_string(a, zero));
-    value_object_put(&b, STR("completion_tokens"), value_int(a, u->completion_tokens));
-    value_object_put(&b, STR("completion_unit_price"), value_string(a, zero));
-    value_object_put(&b, STR("completion_price_unit"), value_string(a, zero));
-    value_object_put(&b, STR("completion_price"), value_string(a, zero));
-    value_object_put(&b, STR("total_tokens"), value_int(a, u->prompt_tokens + u->completion_tokens));
-    value_object_put(&b, STR("total_price"), value_string(a, zero));
-    value_object_put(&b, STR("currency"), value_string(a, STR("USD")));
-    value_object_put(&b, STR("latency"), seconds(a, u->latency_ms));
-    value_object_put(&b, STR("time_to_first_token"), seconds(a, u->first_token_ms));
-    value_object_put(&b, STR("time_to_generate"), seconds(a, generate_ms));
     return value_object_end(&b);
 }
 

@@ -1,0 +1,42 @@
+/*
+ * model_record: see model_record.h.
+ */
+#include "executor/nodes/model_record.h"
+
+static struct value *seconds(struct value_account *a, int64_t ms)
+{
+    return ms < 0 ? value_none() : value_float(a, (double)ms / 1000);
+}
+
+/* Models have no prices yet. */
+struct value *model_usage(struct value_account *a, const struct usage *u)
+{
+    static const struct str zero = {"0", 1};
+    int64_t generate_ms = u->first_token_ms < 0 ? -1 : u->latency_ms - u->first_token_ms;
+    struct value_builder b;
+    value_object_begin(&b, a);
+    value_object_put(&b, STR("prompt_tokens"), value_int(a, u->prompt_tokens));
+    value_object_put(&b, STR("prompt_unit_price"), value_string(a, zero));
+    value_object_put(&b, STR("prompt_price_unit"), value_string(a, zero));
+    value_object_put(&b, STR("prompt_price"), value_string(a, zero));
+    value_object_put(&b, STR("completion_tokens"), value_int(a, u->completion_tokens));
+    value_object_put(&b, STR("completion_unit_price"), value_string(a, zero));
+    value_object_put(&b, STR("completion_price_unit"), value_string(a, zero));
+    value_object_put(&b, STR("completion_price"), value_string(a, zero));
+    value_object_put(&b, STR("total_tokens"), value_int(a, u->prompt_tokens + u->completion_tokens));
+    value_object_put(&b, STR("total_price"), value_string(a, zero));
+    value_object_put(&b, STR("currency"), value_string(a, STR("USD")));
+    value_object_put(&b, STR("latency"), seconds(a, u->latency_ms));
+    value_object_put(&b, STR("time_to_first_token"), seconds(a, u->first_token_ms));
+    value_object_put(&b, STR("time_to_generate"), seconds(a, generate_ms));
+    return value_object_end(&b);
+}
+
+const char *model_refusal_type(const struct status *err)
+{
+    if (err->code == STATUS_RESOURCE_EXHAUSTED)
+        return "InvokeRateLimitError";
+    if (err->code == STATUS_UNAVAILABLE)
+        return "InvokeServerUnavailableError";
+    return "InvokeAuthorizationError";
+}

@@ -1,0 +1,10 @@
+/*
+ * model_record: what nodes that ask a model leave in their records, and what they have in common (dify-dsl.md 4.3, 4.8, 4.9).
+ */
+#pragma once
+#include "executor/nodes/node.h"
+
+/* The usage object. NULL: no memory. The caller owns it. */
+struct value *model_usage(struct value_account *a, const struct usage *u);
+/* The error type when no model could be asked at all: what node_model_start() said. */
+const char *model_refusal_type(const struct status *err);
