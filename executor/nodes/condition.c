@@ -30,8 +30,7 @@ static enum condition_verdict check_file_test(const struct condition_file_test *
 static struct value *expected_value(const struct condition *c, struct node_exec *x,
                                     const struct value *actual, struct status *err);
 static struct value *with_dot(struct value_account *a, struct value *take_v);
-static enum condition_verdict fail_not_found(const struct condition *c, struct node_exec *x,
-                                             struct status *err);
+static enum condition_verdict fail_not_found(const struct condition *c, struct status *err);
 
 static enum condition_verdict no_memory(struct status *err)
 {
@@ -143,7 +142,7 @@ static enum condition_verdict check_one(const struct condition *c, struct node_e
 {
     struct value *actual = node_exec_get(x, &c->variable);
     if (actual == NULL)
-        return fail_not_found(c, x, err);
+        return fail_not_found(c, err);
     bool is_file_list = value_type(actual) == VALUE_ARRAY && value_elem(actual) == VALUE_ELEM_FILE;
     if (is_file_list &&
         (c->op == CONDITION_CONTAINS || c->op == CONDITION_NOT_CONTAINS || c->op == CONDITION_ALL_OF))
@@ -153,21 +152,11 @@ static enum condition_verdict check_one(const struct condition *c, struct node_e
     return check_value(c, x, actual, seen, err);
 }
 
-/* Names the selector as Python shows a list. */
-static enum condition_verdict fail_not_found(const struct condition *c, struct node_exec *x,
-                                             struct status *err)
+static enum condition_verdict fail_not_found(const struct condition *c, struct status *err)
 {
-    struct value_builder list;
     struct buf shown;
-    value_array_begin(&list, node_exec_account(x));
-    for (size_t i = 0; i < c->variable.count; i++)
-        value_array_put(&list, value_string(node_exec_account(x), c->variable.parts[i]));
-    struct value *v = value_array_end(&list);
-    if (v == NULL)
-        return no_memory(err);
     buf_init(&shown, SELECTOR_SHOWN_BYTES_MAX);
-    value_put_repr(&shown, v);
-    value_unref(v);
+    selector_put_repr(&shown, &c->variable);
     status_set(err, STATUS_NOT_FOUND, "Variable %.*s not found", STR_ARG(buf_str(&shown)));
     buf_fini(&shown);
     return CONDITION_ERROR;

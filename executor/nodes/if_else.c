@@ -26,7 +26,6 @@ static enum condition_verdict check_case(const struct if_else_case *c, struct no
                                          struct if_else_record *record, struct status *err);
 static void put_result(struct value_builder *results, struct value_account *a, struct value *take_group,
                        struct value *take_verdicts, bool holds);
-static struct value *object_of(struct value_account *a, struct str key, struct value *take_value);
 
 /* The shape of old exports, conditions without cases, has been repaired when this is called. */
 static void if_else_compile(struct node_compile *nc, const struct value *data, struct node *node)
@@ -80,10 +79,10 @@ static void if_else_start(struct node_exec *x)
         value_array_begin(&none, a);
         record.seen = value_array_end(&none);
     }
-    struct node_result result = {.inputs = object_of(a, STR("conditions"), record.seen),
-                                 .process_data =
-                                     object_of(a, STR("condition_results"), value_array_end(&record.results)),
-                                 .handle = handle};
+    struct node_result result = {
+        .inputs = value_object_of(a, STR("conditions"), record.seen),
+        .process_data = value_object_of(a, STR("condition_results"), value_array_end(&record.results)),
+        .handle = handle};
     if (v == CONDITION_ERROR) {
         node_fail(x, &result, "%s", err.message);
         return;
@@ -122,14 +121,6 @@ static void put_result(struct value_builder *results, struct value_account *a, s
     value_object_put(&b, STR("results"), take_verdicts);
     value_object_put(&b, STR("final_result"), value_bool(holds));
     value_array_put(results, value_object_end(&b));
-}
-
-static struct value *object_of(struct value_account *a, struct str key, struct value *take_value)
-{
-    struct value_builder b;
-    value_object_begin(&b, a);
-    value_object_put(&b, key, take_value);
-    return value_object_end(&b);
 }
 
 const struct node_type node_if_else = {

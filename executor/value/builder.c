@@ -83,6 +83,14 @@ struct value *value_file_end(struct value_builder *b)
     return object_end(b, VALUE_FILE);
 }
 
+struct value *value_object_of(struct value_account *a, struct str key, struct value *take_item)
+{
+    struct value_builder b;
+    builder_begin(&b, a);
+    builder_put(&b, key, take_item);
+    return object_end(&b, VALUE_OBJECT);
+}
+
 void value_builder_abort(struct value_builder *b)
 {
     builder_reset(b);

@@ -21,7 +21,6 @@ struct decimal {
 static void put_text_of(struct buf *b, const struct value *v, enum secrets secrets);
 static void put_file_markdown(struct buf *b, const struct value *file);
 static void put_repr(struct buf *b, const struct value *v, enum secrets secrets);
-static void put_repr_text(struct buf *b, struct str s);
 static void put_repr_special(struct buf *b, struct str character);
 static size_t repr_plain_run(struct str s, size_t from, char quote);
 static void put_json(struct buf *b, const struct value *v, enum json_style style, enum secrets secrets,
@@ -92,6 +91,11 @@ void value_put_log(struct buf *b, const struct value *v)
 void value_put_jinja(struct buf *b, const struct value *v)
 {
     put_text_of(b, v, SECRETS_SHOWN);
+}
+
+void value_put_jinja_masked(struct buf *b, const struct value *v)
+{
+    put_text_of(b, v, SECRETS_MASKED);
 }
 
 /* Python's str(): texts themselves, repr of the rest. */
@@ -190,10 +194,10 @@ static void put_repr(struct buf *b, const struct value *v, enum secrets secrets)
             buf_put_char(b, '\'');
             break;
         }
-        put_repr_text(b, value_text(v));
+        value_put_repr_text(b, value_text(v));
         break;
     case VALUE_STRING:
-        put_repr_text(b, value_text(v));
+        value_put_repr_text(b, value_text(v));
         break;
     case VALUE_ARRAY:
         buf_put_char(b, '[');
@@ -210,7 +214,7 @@ static void put_repr(struct buf *b, const struct value *v, enum secrets secrets)
         for (size_t i = 0; i < value_count(v) && !b->failed; i++) {
             if (i > 0)
                 buf_put(b, STR(", "));
-            put_repr_text(b, value_key(v, i));
+            value_put_repr_text(b, value_key(v, i));
             buf_put(b, STR(": "));
             put_repr(b, value_member(v, i), secrets);
         }
@@ -219,7 +223,7 @@ static void put_repr(struct buf *b, const struct value *v, enum secrets secrets)
     }
 }
 
-static void put_repr_text(struct buf *b, struct str s)
+void value_put_repr_text(struct buf *b, struct str s)
 {
     bool has_single = s.len > 0 && memchr(s.ptr, '\'', s.len) != NULL;
     bool has_double = s.len > 0 && memchr(s.ptr, '"', s.len) != NULL;

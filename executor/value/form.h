@@ -13,8 +13,11 @@ void value_put_markdown(struct buf *b, const struct value *v);
 void value_put_log(struct buf *b, const struct value *v);
 /* Python's repr(): what str() of a list or map shows inside. A file is shown as the map of its attributes. */
 void value_put_repr(struct buf *b, const struct value *v);
+void value_put_repr_text(struct buf *b, struct str s); /* of valid UTF-8 */
 /* Python's str() as real Jinja2 prints a value: text itself, None, True, repr of the rest (dify-dsl.md 4.6). */
 void value_put_jinja(struct buf *b, const struct value *v);
+/* The same for errors, with secrets masked. */
+void value_put_jinja_masked(struct buf *b, const struct value *v);
 
 enum json_style {
     JSON_COMPACT, /* no spaces: records, events */

@@ -2,6 +2,7 @@
  * selector: see selector.h.
  */
 #include "executor/value/selector.h"
+#include "executor/value/form.h"
 
 static struct str part_from_value(struct arena *a, const struct value *part);
 
@@ -74,4 +75,15 @@ void selector_put_dotted(struct buf *b, const struct selector *s)
             buf_put_char(b, '.');
         buf_put(b, s->parts[i]);
     }
+}
+
+void selector_put_repr(struct buf *b, const struct selector *s)
+{
+    buf_put_char(b, '[');
+    for (size_t i = 0; i < s->count; i++) {
+        if (i > 0)
+            buf_put(b, STR(", "));
+        value_put_repr_text(b, s->parts[i]);
+    }
+    buf_put_char(b, ']');
 }

@@ -36,3 +36,5 @@ bool selector_from_dotted(struct arena *a, struct str dotted, struct selector *r
 bool selector_same_variable(const struct selector *a, const struct selector *b);
 /* "a.b.c" */
 void selector_put_dotted(struct buf *b, const struct selector *s);
+/* ['a', 'b', 'c'], as errors of Dify show it */
+void selector_put_repr(struct buf *b, const struct selector *s);

@@ -87,6 +87,8 @@ void value_object_put(struct value_builder *b, struct str key, struct value *tak
 struct value *value_object_end(struct value_builder *b);
 /* The same members seen as a file (keys of dify-dsl.md 2.5). */
 struct value *value_file_end(struct value_builder *b);
+/* {key: item}, without a builder. */
+struct value *value_object_of(struct value_account *a, struct str key, struct value *take_item);
 void value_builder_abort(struct value_builder *b); /* gives up what was put; harmless after end */
 
 struct value *value_ref(struct value *v); /* returns v; NULL stays NULL */
