@@ -55,6 +55,8 @@ void node_compile_unsupported(struct node_compile *nc, const char *path, const c
 void node_compile_use(struct node_compile *nc, struct selector *selector);
 /* Parse + resolve; report the problem themselves and give an empty result then. */
 struct selector node_compile_selector(struct node_compile *nc, const struct value *list, const char *path);
+/* What the export says of a conversation or loop variable ("array[string]"); empty: it is none. */
+struct str node_compile_declared_type(struct node_compile *nc, const struct selector *selector);
 struct template node_compile_template(struct node_compile *nc, struct str text, const char *path);
 /*
  * Makes a value a constant of the graph; borrowed, NULL without memory (of take_v too). It was made with a NULL account and has

@@ -11,3 +11,5 @@ extern const struct node_type node_llm;
 extern const struct node_type node_if_else;
 extern const struct node_type node_template_transform;
 extern const struct node_type node_variable_aggregator;
+extern const struct node_type node_assigner;
+extern const struct node_type node_list_operator;
