@@ -242,14 +242,27 @@ void player_say(struct player *p, size_t call, const char *text)
     p->calls[call].callbacks.text(p->calls[call].arg, str_c(text));
 }
 
-void player_done(struct player *p, size_t call, const char *finish_reason)
+static void done(struct player *p, size_t call, const char *finish_reason,
+                 const struct model_tool_call *calls, size_t count)
 {
     struct model_reply reply = {
         .usage = {.prompt_tokens = 10, .completion_tokens = 5, .latency_ms = 200, .first_token_ms = 50},
-        .finish_reason = str_c(finish_reason)};
+        .finish_reason = str_c(finish_reason),
+        .calls = calls,
+        .call_count = count};
     assert_true(p->calls[call].is_open);
     p->calls[call].is_open = false;
     p->calls[call].callbacks.done(p->calls[call].arg, &reply);
+}
+
+void player_done(struct player *p, size_t call, const char *finish_reason)
+{
+    done(p, call, finish_reason, NULL, 0);
+}
+
+void player_done_calls(struct player *p, size_t call, const struct model_tool_call *calls, size_t count)
+{
+    done(p, call, "tool_calls", calls, count);
 }
 
 void player_fail(struct player *p, size_t call, const char *error_type, const char *message)
@@ -269,6 +282,40 @@ void player_pass(struct player *p, int64_t ms)
 }
 
 /* --- the model --- */
+
+/* What else a message has. */
+static void put_more(struct buf *b, const struct model_message *m)
+{
+    for (size_t i = 0; i < m->file_count; i++) {
+        buf_printf(b, "%s\"%.*s %.*s\"", i == 0 ? ",\"files\":[" : ",", STR_ARG(m->files[i].url),
+                   STR_ARG(m->files[i].detail));
+        buf_put_c(b, i + 1 == m->file_count ? "]" : "");
+    }
+    for (size_t i = 0; i < m->call_count; i++) {
+        buf_put_c(b, i == 0 ? ",\"calls\":[{\"id\":" : ",{\"id\":");
+        buf_put_json_string(b, m->calls[i].id);
+        buf_put_c(b, ",\"name\":");
+        buf_put_json_string(b, m->calls[i].name);
+        buf_printf(b, ",\"arguments\":%.*s}%s", STR_ARG(m->calls[i].arguments),
+                   i + 1 == m->call_count ? "]" : "");
+    }
+    if (m->call_id.len > 0)
+        buf_printf(b, ",\"call_id\":\"%.*s\"", STR_ARG(m->call_id));
+}
+
+static void put_tools(struct buf *b, const struct model_request *request)
+{
+    for (size_t i = 0; i < request->tool_count; i++) {
+        const struct model_tool *tool = &request->tools[i];
+        buf_put_c(b, i == 0 ? ",\"tools\":[{\"name\":" : ",{\"name\":");
+        buf_put_json_string(b, tool->name);
+        buf_put_c(b, ",\"description\":");
+        buf_put_json_string(b, tool->description);
+        buf_put_c(b, ",\"parameters\":");
+        value_put_json(b, tool->parameters, JSON_COMPACT, false);
+        buf_put_c(b, i + 1 == request->tool_count ? "}]" : "}");
+    }
+}
 
 static struct model_call *on_model_start(void *arg, struct run *run, const struct model_request *request,
                                          const struct model_callbacks *callbacks, void *callback_arg,
@@ -293,6 +340,7 @@ static struct model_call *on_model_start(void *arg, struct run *run, const struc
         buf_put(&b, request->messages[i].role);
         buf_put_c(&b, "\":");
         buf_put_json_string(&b, request->messages[i].text);
+        put_more(&b, &request->messages[i]);
         buf_put_c(&b, "}");
     }
     buf_put_c(&b, "],\"params\":");
@@ -300,7 +348,8 @@ static struct model_call *on_model_start(void *arg, struct run *run, const struc
         value_put_json(&b, request->params, JSON_COMPACT, false);
     else
         buf_put_c(&b, "null");
-    buf_put_c(&b, "}");
+    put_tools(&b, request);
+    buf_put_c(&b, request->is_whole ? ",\"whole\":true}" : "}");
     struct player_call *call = &p->calls[p->call_count];
     char *text = buf_take(&b, NULL);
     if (text == NULL) {

@@ -22,8 +22,13 @@ struct player_call { /* of the model */
     struct model_callbacks callbacks;
     void *arg;
     bool is_open, was_cancelled;
-    char *request; /* {"provider":…,"model":…,"messages":[{"role":…,"text":…}],"params":…} */
-    size_t said;   /* bytes of the reply that player_finish() has delivered */
+    /*
+     * {"provider":…,"model":…,"messages":[{"user":"text"}],"params":…}; where there are some, a message also has
+     * "files":["url detail"], "calls":[{"id":…,"name":…,"arguments":…}] and "call_id", and the whole "tools":
+     * [{"name":…,"description":…,"parameters":…}] and "whole":true.
+     */
+    char *request;
+    size_t said; /* bytes of the reply that player_finish() has delivered */
 };
 struct player {
     struct graph *graph;
@@ -81,6 +86,8 @@ void player_play(struct player *p, const struct play *play);
 void player_say(struct player *p, size_t call, const char *text);
 void player_done(struct player *p, size_t call,
                  const char *finish_reason); /* usage: 10 + 5 tokens, 200 ms, first 50 */
+/* The same with tools the model wants called. */
+void player_done_calls(struct player *p, size_t call, const struct model_tool_call *calls, size_t count);
 void player_fail(struct player *p, size_t call, const char *error_type, const char *message);
 /* Lets time pass; the timer fires when it is due. */
 void player_pass(struct player *p, int64_t ms);
