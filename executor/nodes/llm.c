@@ -6,6 +6,10 @@
 #include "executor/nodes/model_record.h"
 #include "executor/nodes/think.h"
 #include "executor/nodes/types.h"
+#include "executor/value/json_repair.h"
+
+/* bytes. Of a reply that an error quotes. */
+enum { QUOTED_BYTES_MAX = 500 };
 
 struct llm_state {
     struct node_exec *x;
@@ -21,9 +25,11 @@ static void llm_state_fini(void *state);
 static void text_came(void *arg, struct str delta);
 static void reply_done(void *arg, const struct model_reply *reply);
 static void reply_failed(void *arg, const char *error_type, struct str message);
+static bool read_structured(struct llm_state *s, const struct model_reply *reply, struct value **ret);
 static void fail_for_memory(struct llm_state *s);
 static struct node_result take_record(struct llm_state *s);
-static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason);
+static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason,
+                                  struct value *take_structured);
 static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
                                        struct value *take_reason);
 
@@ -88,7 +94,7 @@ static void llm_state_fini(void *state)
 {
     struct llm_state *s = state;
     value_unref(s->prompt.inputs);
-    value_unref(s->prompt.texts);
+    value_unref(s->prompt.record);
     value_unref(s->prompt.params);
     s->prompt = (struct llm_prompt){0};
     buf_fini(&s->text);
@@ -118,7 +124,10 @@ static void reply_done(void *arg, const struct model_reply *reply)
 {
     struct llm_state *s = arg;
     struct value_account *a = node_exec_account(s->x);
+    struct value *structured = NULL;
     think_end(&s->filter);
+    if (s->config->structured.is_on && !read_structured(s, reply, &structured))
+        return;
     if (s->has_reasoned)
         node_reasoning_chunk(s->x, STR(""), true);
     node_chunk(s->x, STR("text"), STR(""), true);
@@ -127,12 +136,31 @@ static void reply_done(void *arg, const struct model_reply *reply)
         reply->finish_reason.len > 0 ? value_string(a, reply->finish_reason) : value_none();
     struct node_result result = {
         .process_data = make_process_data(s, value_ref(usage), value_ref(reason)),
-        .outputs = make_outputs(s, usage, reason),
+        .outputs = make_outputs(s, usage, reason, structured),
         .total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens,
     };
     result.inputs = s->prompt.inputs;
     s->prompt.inputs = NULL;
     node_succeed(s->x, &result);
+}
+
+/* False: the node has failed. */
+static bool read_structured(struct llm_state *s, const struct model_reply *reply, struct value **ret)
+{
+    struct value_account *a = node_exec_account(s->x);
+    struct str said = buf_str(&s->text);
+    struct status err;
+    enum status_code rc = json_repair_object(a, said, ret, &err);
+    if (rc == STATUS_RESOURCE_EXHAUSTED) {
+        fail_for_memory(s);
+    } else if (rc != STATUS_OK) {
+        struct node_result result = take_record(s);
+        result.error_type = "OutputParserError";
+        result.total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens;
+        said.len = str_is_utf8(said) ? str_utf8_cut(said, QUOTED_BYTES_MAX) : 0;
+        node_fail(s->x, &result, "Failed to parse structured output: %.*s", STR_ARG(said));
+    }
+    return rc == STATUS_OK;
 }
 
 static void reply_failed(void *arg, const char *error_type, struct str message)
@@ -169,8 +197,8 @@ static struct value *make_process_data(struct llm_state *s, struct value *take_u
     struct value_builder b;
     value_object_begin(&b, a);
     value_object_put(&b, STR("model_mode"), value_string(a, s->config->mode));
-    if (s->prompt.texts != NULL)
-        value_object_put(&b, STR("prompts"), value_ref(s->prompt.texts));
+    if (s->prompt.record != NULL)
+        value_object_put(&b, STR("prompts"), value_ref(s->prompt.record));
     if (take_usage != NULL)
         value_object_put(&b, STR("usage"), take_usage);
     if (take_reason != NULL)
@@ -180,7 +208,9 @@ static struct value *make_process_data(struct llm_state *s, struct value *take_u
     return value_object_end(&b);
 }
 
-static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason)
+/* take_structured may be NULL: not asked for. */
+static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason,
+                                  struct value *take_structured)
 {
     struct value_account *a = node_exec_account(s->x);
     bool separates = s->config->separates_reasoning;
@@ -195,6 +225,8 @@ static struct value *make_outputs(struct llm_state *s, struct value *take_usage,
     value_object_put(&b, STR("reasoning_content"), value_string_take(a, &reasoning));
     value_object_put(&b, STR("usage"), take_usage);
     value_object_put(&b, STR("finish_reason"), take_reason);
+    if (take_structured != NULL)
+        value_object_put(&b, STR("structured_output"), take_structured);
     buf_fini(&text);
     buf_fini(&reasoning);
     return value_object_end(&b);

@@ -3,7 +3,8 @@
  */
 #pragma once
 #include "executor/nodes/bindings.h"
-#include "executor/nodes/node.h"
+#include "executor/nodes/memory.h"
+#include "executor/nodes/structured.h"
 
 struct llm_text { /* of one message */
     bool is_jinja;
@@ -29,9 +30,11 @@ struct llm_config {
     struct value *fixed_params; /* all of them, when none has a template; NULL: none */
     struct llm_param *params;
     size_t param_count;
-    bool has_memory, has_role_prefix;
+    struct memory_config memory;
     struct llm_text memory_query; /* count 0: sys.query */
+    struct structured structured;
     bool has_context, has_vision, separates_reasoning;
+    struct str detail; /* of images: "high", "low" */
     struct selector context, vision, query, conversation_id;
 };
 
@@ -40,9 +43,8 @@ void llm_compile(struct node_compile *nc, const struct value *data, struct node 
 
 /* --- llm_prompt.c --- */
 struct llm_prompt {
-    struct value *inputs;           /* for the record */
-    struct value *texts;            /* array of {role, text, files}: for the record; what messages point at */
-    struct model_message *messages; /* in the scratch arena */
+    struct value *inputs, *record;        /* for the record: what was read; array of {role, text, files} */
+    const struct model_message *messages; /* in the scratch arena */
     size_t message_count;
     struct value *params;   /* object, or NULL */
     const char *error_type; /* of a failure */

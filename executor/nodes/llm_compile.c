@@ -16,6 +16,7 @@ static void compile_basic(struct node_compile *nc, struct str text, const char *
 static void compile_jinja(struct node_compile *nc, struct str text, const char *path,
                           struct llm_config *config, struct llm_text *ret);
 static void compile_memory(struct node_compile *nc, const struct value *memory, struct llm_config *config);
+static struct str image_detail(const struct value *configs);
 static void compile_inputs(struct node_compile *nc, const struct value *data, struct llm_config *config);
 static struct selector system_selector(struct node_compile *nc, const char *name);
 
@@ -37,10 +38,7 @@ void llm_compile(struct node_compile *nc, const struct value *data, struct node 
     compile_inputs(nc, data, config);
     config->separates_reasoning =
         str_eq_c(value_get_text(data, "reasoning_format", STR("tagged")), "separated");
-    if (value_get_bool(data, "structured_output_switch_on", false))
-        node_compile_unsupported(nc, "structured_output_switch_on",
-                                 "switch it off and ask for JSON in the prompt",
-                                 "structured output is not served");
+    structured_compile(nc, data, &config->structured);
 }
 
 static void compile_model(struct node_compile *nc, const struct value *model, struct llm_config *config)
@@ -155,11 +153,9 @@ static void compile_jinja(struct node_compile *nc, struct str text, const char *
 
 static void compile_memory(struct node_compile *nc, const struct value *memory, struct llm_config *config)
 {
-    config->has_memory = memory != NULL && value_type(memory) == VALUE_OBJECT;
-    if (!config->has_memory)
+    memory_compile(memory, &config->memory);
+    if (!config->memory.is_on)
         return;
-    const struct value *prefix = value_get_c(memory, "role_prefix");
-    config->has_role_prefix = prefix != NULL && value_type(prefix) == VALUE_OBJECT;
     struct str query = value_get_text(memory, "query_prompt_template", STR(""));
     if (query.len > 0)
         compile_basic(nc, query, "memory.query_prompt_template", &config->memory_query);
@@ -173,14 +169,22 @@ static void compile_inputs(struct node_compile *nc, const struct value *data, st
     if (config->has_context)
         config->context =
             node_compile_selector(nc, value_get_c(context, "variable_selector"), "context.variable_selector");
+    const struct value *configs = vision == NULL ? NULL : value_get_c(vision, "configs");
+    config->detail = image_detail(configs);
     config->has_vision = vision != NULL && value_get_bool(vision, "enabled", false);
     if (!config->has_vision)
         return;
-    const struct value *configs = value_get_c(vision, "configs");
     const struct value *selector = configs == NULL ? NULL : value_get_c(configs, "variable_selector");
     config->vision = node_compile_selector(nc, selector, "vision.configs.variable_selector");
     if (config->vision.count == 0)
         config->vision = system_selector(nc, "files");
+}
+
+/* It also goes for images that texts refer to, with vision or without. */
+static struct str image_detail(const struct value *configs)
+{
+    struct str detail = configs == NULL ? STR("") : value_get_text(configs, "detail", STR(""));
+    return str_eq_c(detail, "low") ? detail : STR("high");
 }
 
 /* [sys, name]; without memory it names nothing. */

@@ -1,6 +1,5 @@
 /*
  * llm_prompt: from the configuration and the variables of a run to messages and parameters (dify-dsl.md 4.3, steps 1 to 8).
- * There is no history yet: a conversation's earlier messages are not read.
  */
 #include "executor/nodes/llm.h"
 #include "executor/value/parse.h"
@@ -14,8 +13,12 @@ struct prompt_build {
     struct value_account *account;
     struct llm_prompt *out;
     struct status *err;
-    struct value_builder inputs, texts;
+    struct value_builder inputs;
     struct str context;
+    const struct value *seen; /* files that vision is to see; NULL: none */
+    struct model_facts facts;
+    int64_t room; /* tokens for the history */
+    struct messages *messages;
 };
 
 static bool check_references(struct prompt_build *b);
@@ -26,10 +29,13 @@ static bool make_context(struct prompt_build *b, struct buf *ret);
 static bool put_context_item(struct prompt_build *b, const struct value *item, struct buf *ret);
 static void put_identity(struct prompt_build *b);
 static bool make_messages(struct prompt_build *b);
+static bool put_chat(struct prompt_build *b);
+static bool put_text(struct prompt_build *b, struct str role, const struct llm_text *text);
+static bool put_query(struct prompt_build *b);
+static bool put_completion(struct prompt_build *b);
 static struct value *render(struct prompt_build *b, const struct llm_text *text);
 static struct value *as_completion(struct prompt_build *b, struct value *take_text);
 static void put_replaced(struct buf *ret, struct str text, struct str token, struct str by);
-static bool put_message(struct prompt_build *b, struct str role, struct value *take_text);
 static bool make_params(struct prompt_build *b);
 static struct value *make_param(struct prompt_build *b, const struct llm_param *param);
 
@@ -55,20 +61,14 @@ bool llm_prompt_make(const struct llm_config *config, struct node_exec *x, struc
     struct buf context;
     buf_init(&context, b.account->max);
     value_object_begin(&b.inputs, b.account);
-    value_array_begin(&b.texts, b.account);
     bool ok = check_references(&b) && check_bindings(&b) && check_vision(&b) && make_context(&b, &context);
     if (ok) {
         put_identity(&b);
-        ok = make_messages(&b) && make_params(&b);
+        ok = make_params(&b) && make_messages(&b);
     }
     ret->inputs = value_object_end(&b.inputs);
-    ret->texts = value_array_end(&b.texts);
     buf_fini(&context);
-    if (ok && (ret->inputs == NULL || ret->texts == NULL))
-        ok = fail_memory(&b);
-    for (size_t i = 0; ok && i < ret->message_count; i++)
-        ret->messages[i].text = value_get_text(value_item(ret->texts, i), "text", STR(""));
-    return ok;
+    return ok && (ret->inputs != NULL || fail_memory(&b));
 }
 
 /* --- what the prompt refers to --- */
@@ -89,18 +89,6 @@ static bool fail_not_found(struct prompt_build *b, struct str name)
     return fail(b, "VariableNotFoundError", STATUS_NOT_FOUND);
 }
 
-static bool fail_files(struct prompt_build *b)
-{
-    status_set(b->err, STATUS_UNIMPLEMENTED, "Files cannot be sent to models");
-    return fail(b, "FileTypeNotSupportError", STATUS_UNIMPLEMENTED);
-}
-
-static bool has_files(const struct value *v)
-{
-    return value_type(v) == VALUE_FILE ||
-           (value_type(v) == VALUE_ARRAY && value_elem(v) == VALUE_ELEM_FILE && value_count(v) > 0);
-}
-
 static bool check_text(struct prompt_build *b, const struct llm_text *text)
 {
     for (size_t p = 0; !text->is_jinja && p < text->count; p++) {
@@ -115,8 +103,6 @@ static bool check_text(struct prompt_build *b, const struct llm_text *text)
             bool ok = !key.failed || fail_memory(b);
             if (ok && v == NULL)
                 ok = fail_not_found(b, buf_str(&key));
-            else if (ok && has_files(v))
-                ok = fail_files(b);
             else if (ok)
                 value_object_put(&b->inputs, buf_str(&key),
                                  value_type(v) == VALUE_NONE ? value_string(b->account, STR(""))
@@ -141,17 +127,28 @@ static bool check_bindings(struct prompt_build *b)
     return true;
 }
 
-/* Nothing to see is fine; sending files is not served. */
+/* Nothing to see is fine. */
 static bool check_vision(struct prompt_build *b)
 {
     struct value *v = b->config->has_vision ? node_exec_get(b->x, &b->config->vision) : NULL;
     if (v == NULL || value_type(v) == VALUE_NONE || (value_type(v) == VALUE_ARRAY && value_count(v) == 0))
         return true;
-    if (has_files(v))
-        return fail_files(b);
-    status_set(b->err, STATUS_INVALID_ARGUMENT, "The vision variable is no file but of type %s",
-               value_type_name(v));
-    return fail(b, "InvalidVariableTypeError", STATUS_INVALID_ARGUMENT);
+    bool is_list = value_type(v) == VALUE_ARRAY && value_elem(v) == VALUE_ELEM_FILE;
+    if (!is_list && value_type(v) != VALUE_FILE) {
+        status_set(b->err, STATUS_INVALID_ARGUMENT, "The vision variable is no file but of type %s",
+                   value_type_name(v));
+        return fail(b, "InvalidVariableTypeError", STATUS_INVALID_ARGUMENT);
+    }
+    b->seen = v;
+    if (is_list) {
+        value_object_put(&b->inputs, STR("#files#"), value_ref(v));
+    } else {
+        struct value_builder list;
+        value_array_begin(&list, b->account);
+        value_array_put(&list, value_ref(v));
+        value_object_put(&b->inputs, STR("#files#"), value_array_end(&list));
+    }
+    return true;
 }
 
 /* A text as it is; a list item by item, each on a line of its own. */
@@ -206,38 +203,97 @@ static void put_identity(struct prompt_build *b)
 
 /* --- messages --- */
 
+static bool fail_words(struct prompt_build *b, const char *error_type, const char *words)
+{
+    status_set(b->err, STATUS_INVALID_ARGUMENT, "%s", words);
+    return fail(b, error_type, STATUS_INVALID_ARGUMENT);
+}
+
 static bool make_messages(struct prompt_build *b)
 {
     const struct llm_config *c = b->config;
+    struct llm_prompt *out = b->out;
     bool in_conversation = node_exec_get(b->x, &c->conversation_id) != NULL;
-    if (c->has_memory && c->is_completion && in_conversation && !c->has_role_prefix) {
-        status_set(b->err, STATUS_INVALID_ARGUMENT, "Memory role prefix is required for completion model.");
-        return fail(b, "MemoryRolePrefixRequiredError", STATUS_INVALID_ARGUMENT);
-    }
-    b->out->messages = arena_array(node_exec_arena(b->x), c->message_count + 1, sizeof *b->out->messages);
-    if (b->out->messages == NULL)
+    if (c->memory.is_on && c->is_completion && in_conversation && !c->memory.has_role_prefix)
+        return fail_words(b, "MemoryRolePrefixRequiredError",
+                          "Memory role prefix is required for completion model.");
+    /* Texts and the files they refer to, the history, the query with its files, vision, the schema. */
+    b->messages = messages_new(b->x, 2 * c->message_count + memory_messages_max(&c->memory, b->x) + 4);
+    if (b->messages == NULL)
         return fail_memory(b);
+    b->facts = model_facts_of(c->provider, c->model);
+    b->room = memory_room(&b->facts, out->params);
+    if (!(c->is_completion ? put_completion(b) : put_chat(b)))
+        return fail_memory(b);
+    if (messages_count(b->messages) == 0)
+        return fail_words(b, "NoPromptFoundError",
+                          "No prompt found in the LLM configuration. Please ensure a prompt is properly "
+                          "configured before proceeding.");
+    if (c->structured.problem != NULL)
+        return fail_words(b, "LLMNodeError", c->structured.problem);
+    if (c->structured.is_on) {
+        struct value *params = structured_params(b->account, &c->structured, &b->facts, out->params);
+        value_unref(out->params);
+        out->params = params;
+        structured_put_words(&c->structured, &b->facts, c->is_completion ? STR("user") : STR("system"),
+                             b->messages);
+    }
+    bool is_made = messages_end(b->messages, &out->messages, &out->message_count, &out->record);
+    return (is_made && (out->params != NULL || !c->structured.is_on)) || fail_memory(b);
+}
+
+static bool put_chat(struct prompt_build *b)
+{
+    const struct llm_config *c = b->config;
+    struct model_files seen = {.list = NULL};
     for (size_t i = 0; i < c->message_count; i++) {
-        struct value *text = render(b, &c->messages[i].text);
-        if (c->is_completion)
-            text = as_completion(b, text);
-        if (!put_message(b, c->messages[i].role, text))
+        if (!put_text(b, c->messages[i].role, &c->messages[i].text))
             return false;
     }
-    if (c->has_memory && !c->is_completion) {
-        struct value *query = node_exec_get(b->x, &c->query);
-        struct value *text = c->memory_query.count > 0 ? render(b, &c->memory_query)
-                             : query != NULL           ? value_ref(query)
-                                                       : value_string(b->account, STR(""));
-        if (!put_message(b, STR("user"), text))
-            return false;
+    if (c->memory.is_on &&
+        (!memory_put_messages(&c->memory, b->x, b->room, c->has_vision, b->messages) || !put_query(b)))
+        return false;
+    if (!model_files_add(b->x, &seen, b->seen, c->detail))
+        return false;
+    messages_put_vision(b->messages, &seen);
+    return true;
+}
+
+/* The files that a text refers to make a message of their own behind it. */
+static bool put_text(struct prompt_build *b, struct str role, const struct llm_text *text)
+{
+    struct model_files files = {.list = NULL};
+    for (size_t p = 0; !text->is_jinja && p < text->count; p++) {
+        for (size_t i = 0; i < text->parts[p].count; i++) {
+            const struct selector *selector = &text->parts[p].pieces[i].selector;
+            if (selector->count > 0 &&
+                !model_files_add(b->x, &files, node_exec_get(b->x, selector), b->config->detail))
+                return false;
+        }
     }
-    if (b->out->message_count > 0)
-        return true;
-    status_set(b->err, STATUS_INVALID_ARGUMENT,
-               "No prompt found in the LLM configuration. Please ensure a prompt is properly configured "
-               "before proceeding.");
-    return fail(b, "NoPromptFoundError", STATUS_INVALID_ARGUMENT);
+    messages_put(b->messages, role, render(b, text), NULL);
+    messages_put(b->messages, role, value_string(b->account, STR("")), &files);
+    return true;
+}
+
+static bool put_query(struct prompt_build *b)
+{
+    const struct llm_config *c = b->config;
+    struct value *query = node_exec_get(b->x, &c->query);
+    if (c->memory_query.count > 0)
+        return put_text(b, STR("user"), &c->memory_query);
+    messages_put(b->messages, STR("user"),
+                 query != NULL ? value_ref(query) : value_string(b->account, STR("")), NULL);
+    return true;
+}
+
+static bool put_completion(struct prompt_build *b)
+{
+    const struct llm_config *c = b->config;
+    for (size_t i = 0; i < c->message_count; i++)
+        messages_put(b->messages, c->messages[i].role, as_completion(b, render(b, &c->messages[i].text)),
+                     NULL);
+    return true;
 }
 
 /* NULL: no memory. */
@@ -256,26 +312,31 @@ static struct value *render(struct prompt_build *b, const struct llm_text *text)
 }
 
 /*
- * The history stands where #histories# is written, else in front, on a line of its own; it is empty. What is left of a
- * written #sys.query# becomes the query.
+ * The history stands where #histories# is written, else in front, on lines of its own. What is left of a written #sys.query#
+ * becomes the query.
  */
 static struct value *as_completion(struct prompt_build *b, struct value *take_text)
 {
     if (take_text == NULL)
         return NULL;
-    const struct str history = STR("#histories#");
+    const struct str token = STR("#histories#");
     struct value *query = node_exec_get(b->x, &b->config->query);
-    struct buf with_history, out;
+    struct buf history, with_history, out;
+    buf_init(&history, b->account->max);
     buf_init(&with_history, b->account->max);
     buf_init(&out, b->account->max);
-    if (str_find(value_text(take_text), history, 0) == SIZE_MAX)
+    memory_put_text(&b->config->memory, b->x, b->room, &history);
+    if (str_find(value_text(take_text), token, 0) == SIZE_MAX) {
+        buf_put(&with_history, buf_str(&history));
         buf_put_char(&with_history, '\n');
-    put_replaced(&with_history, value_text(take_text), history, STR(""));
+    }
+    put_replaced(&with_history, value_text(take_text), token, buf_str(&history));
     if (query != NULL && value_type(query) == VALUE_STRING)
         put_replaced(&out, buf_str(&with_history), STR("#sys.query#"), value_text(query));
     else
         buf_put(&out, buf_str(&with_history));
-    out.failed |= with_history.failed;
+    out.failed |= with_history.failed || history.failed;
+    buf_fini(&history);
     buf_fini(&with_history);
     value_unref(take_text);
     return value_string_take(b->account, &out);
@@ -289,26 +350,6 @@ static void put_replaced(struct buf *ret, struct str text, struct str token, str
         buf_put(ret, by);
     }
     buf_put(ret, str_sub(text, from, text.len));
-}
-
-/* One without text is left out. */
-static bool put_message(struct prompt_build *b, struct str role, struct value *take_text)
-{
-    if (take_text == NULL)
-        return fail_memory(b);
-    if (value_text(take_text).len == 0) {
-        value_unref(take_text);
-        return true;
-    }
-    struct value_builder record, files;
-    value_array_begin(&files, b->account);
-    value_object_begin(&record, b->account);
-    value_object_put(&record, STR("role"), value_string(b->account, role));
-    value_object_put(&record, STR("text"), take_text);
-    value_object_put(&record, STR("files"), value_array_end(&files));
-    value_array_put(&b->texts, value_object_end(&record));
-    b->out->messages[b->out->message_count++].role = role; /* the text follows when all are in place */
-    return true;
 }
 
 /* --- parameters --- */

@@ -1,52 +1,20 @@
 /*
  * llm nodes: what is sent to the model and what becomes of its reply (dify-dsl.md 4.3).
  */
-#include "tests/executor/player/player.h"
+#include "tests/executor/nodes/llm_play.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define FORM                                                                                                 \
-    NODE("start", "start",                                                                                   \
-         "variables: [{variable: x, type: text-input}, {variable: n, type: number}, {variable: o, type: "    \
-         "json_object}, "                                                                                    \
-         "{variable: f, type: file-list}]")
-#define NODE_LLM(config) NODE("llm", "llm", config)
-#define MODEL(mode, params)                                                                                  \
-    "model: {provider: acme/openai/openai, name: big, mode: " mode ", completion_params: " params "}"
-#define CHAT_APP(config) EXPORT("advanced-chat", "", FORM NODE_LLM(config), EDGE("start", "llm"))
-#define WORKFLOW(config) EXPORT("workflow", "", FORM NODE_LLM(config), EDGE("start", "llm"))
-#define MESSAGES(list)   MODEL("chat", "{}") ", prompt_template: " list
 
 static const struct play inputs = {
     .query = "what?",
     .inputs =
         "{\"x\":\"a value\",\"n\":5,\"o\":{\"context\":[\"one\",{\"content\":\"two\",\"summary\":\"s\"}],"
-        "\"bad\":[5],\"text\":\"a text\",\"nothing\":null,\"params\":{\"warm\":\"0.5\",\"flag\":\"true\"}}}"};
+        "\"bad\":[5],\"known\":[{\"content\":\"c\",\"metadata\":{\"_source\":\"knowledge\"}}],\"text\":\"a "
+        "text\",\"nothing\":null,\"params\":{\"warm\":\"0.5\",\"flag\":\"true\"}}}"};
 
-/* The request the node makes. */
 static void assert_sends(const char *dsl, const char *request)
 {
-    struct player p;
-    player_open(&p, dsl);
-    player_start(&p, &inputs);
-    player_go(&p);
-    if (p.call_count != 1)
-        fail_msg("no request: %.*s", STR_ARG(buf_str(&p.log)));
-    assert_string_equal(request, p.calls[0].request);
-    player_close(&p);
-}
-
-/* The node fails before it asks the model. */
-static void assert_fails(const char *dsl, const struct play *play, const char *error_type, const char *error)
-{
-    struct player p;
-    player_open(&p, dsl);
-    player_play(&p, play);
-    assert_int_equal(p.call_count, 0);
-    assert_int_equal(p.status, RUN_STATUS_FAILED);
-    assert_contains(error, p.error);
-    assert_string_equal(error_type, p.last_error_type);
-    player_close(&p);
+    assert_llm_sends(dsl, &inputs, NULL, request);
 }
 
 static void chat_messages_are_rendered_in_order(void **state)
@@ -94,11 +62,15 @@ static void context_stands_where_it_is_written(void **state)
     assert_sends(CONTEXT("start, o, context"),
                  "{\"provider\":\"acme/openai/openai\",\"model\":\"big\",\"messages\":"
                  "[{\"user\":\"<one\\ns\\ntwo> 5 one\\ns\\ntwo\"}],\"params\":null}");
+    /* What a knowledge base found is context like any other. */
+    assert_sends(CONTEXT("start, o, known"),
+                 "{\"provider\":\"acme/openai/openai\",\"model\":\"big\",\"messages\":"
+                 "[{\"user\":\"<c> 5 c\"}],\"params\":null}");
     assert_sends(CONTEXT("start, o, missing"),
                  "{\"provider\":\"acme/openai/openai\",\"model\":\"big\",\"messages\":"
                  "[{\"user\":\"<> 5 \"}],\"params\":null}");
-    assert_fails(CONTEXT("start, o, bad"), &inputs, "InvalidContextStructureError",
-                 "Invalid context structure");
+    assert_llm_fails(CONTEXT("start, o, bad"), &inputs, "InvalidContextStructureError",
+                     "Invalid context structure");
 }
 
 static void completion_mode_sends_one_prompt(void **state)
@@ -114,9 +86,9 @@ static void completion_mode_sends_one_prompt(void **state)
                        "{}") ", prompt_template: {text: '{{#histories#}} #sys.query# {{#sys.query#}}'}"),
         "{\"provider\":\"acme/openai/openai\",\"model\":\"big\",\"prompt\":[{\"user\":\"{{}} what? "
         "what?\"}],\"params\":null}");
-    assert_fails(CHAT_APP(MODEL("completion",
-                                "{}") ", prompt_template: {text: t}, memory: {window: {enabled: false}}"),
-                 &inputs, "MemoryRolePrefixRequiredError", "Memory role prefix is required");
+    assert_llm_fails(CHAT_APP(MODEL("completion",
+                                    "{}") ", prompt_template: {text: t}, memory: {window: {enabled: false}}"),
+                     &inputs, "MemoryRolePrefixRequiredError", "Memory role prefix is required");
     assert_sends(
         CHAT_APP(MODEL("completion",
                        "{}") ", prompt_template: {text: t}, "
@@ -175,46 +147,21 @@ static void plain_jinja_prompts_are_rendered(void **state)
 static void what_the_prompt_names_has_to_exist(void **state)
 {
     (void)state;
-    assert_fails(CHAT_APP(MESSAGES("[{role: user, text: '{{#start.gone#}}'}]")), &inputs,
-                 "VariableNotFoundError", "Variable #start.gone# not found");
-    assert_fails(
+    assert_llm_fails(CHAT_APP(MESSAGES("[{role: user, text: '{{#start.gone#}}'}]")), &inputs,
+                     "VariableNotFoundError", "Variable #start.gone# not found");
+    assert_llm_fails(
         CHAT_APP(MESSAGES("[{role: user, text: t}]") ", memory: {query_prompt_template: '{{#start.gone#}}'}"),
         &inputs, "VariableNotFoundError", "Variable #start.gone# not found");
-    assert_fails(
+    assert_llm_fails(
         CHAT_APP(MESSAGES("[{role: user, text: t}]") ", prompt_config: {jinja2_variables: [{variable: a, "
                                                      "value_selector: [start, gone]}]}"),
         &inputs, "VariableNotFoundError", "Variable a not found");
-    assert_fails(CHAT_APP(MESSAGES("[{role: user, text: ''}]")), &inputs, "NoPromptFoundError",
-                 "No prompt found");
+    assert_llm_fails(CHAT_APP(MESSAGES("[{role: user, text: ''}]")), &inputs, "NoPromptFoundError",
+                     "No prompt found");
     /* A null is an empty text. */
     assert_sends(CHAT_APP(MESSAGES("[{role: user, text: '<{{#start.o.nothing#}}>'}]")),
                  "{\"provider\":\"acme/openai/"
                  "openai\",\"model\":\"big\",\"messages\":[{\"user\":\"<>\"}],\"params\":null}");
-}
-
-static void vision_without_files_sends_text(void **state)
-{
-    static const struct play with_file = {
-        .query = "q",
-        .files =
-            "[{\"type\":\"image\",\"transfer_method\":\"remote_url\",\"url\":\"https://e.example/a.png\"}]"};
-    (void)state;
-    assert_sends(CHAT_APP(MESSAGES("[{role: user, text: t}]") ", vision: {enabled: true}"),
-                 "{\"provider\":\"acme/openai/"
-                 "openai\",\"model\":\"big\",\"messages\":[{\"user\":\"t\"}],\"params\":null}");
-    assert_sends(
-        CHAT_APP(MESSAGES(
-            "[{role: user, text: t}]") ", vision: {enabled: true, configs: {variable_selector: [start, f]}}"),
-        "{\"provider\":\"acme/openai/"
-        "openai\",\"model\":\"big\",\"messages\":[{\"user\":\"t\"}],\"params\":null}");
-    assert_fails(CHAT_APP(MESSAGES("[{role: user, text: t}]") ", vision: {enabled: true}"), &with_file,
-                 "FileTypeNotSupportError", "Files cannot be sent to models");
-    assert_fails(CHAT_APP(MESSAGES("[{role: user, text: 't{{#sys.files#}}'}]")), &with_file,
-                 "FileTypeNotSupportError", "Files cannot be sent to models");
-    assert_fails(
-        CHAT_APP(MESSAGES(
-            "[{role: user, text: t}]") ", vision: {enabled: true, configs: {variable_selector: [start, x]}}"),
-        &inputs, "InvalidVariableTypeError", "of type string");
 }
 
 static void the_reply_becomes_outputs_and_a_record(void **state)
@@ -317,8 +264,6 @@ static void what_is_not_served_is_a_problem_of_the_import(void **state)
     static const struct {
         const char *dsl, *problem;
     } rows[] = {
-        {WORKFLOW(MESSAGES("[{role: user, text: t}]") ", structured_output_switch_on: true"),
-         "structured output is not served"},
         {WORKFLOW(MESSAGES("[{role: user, edition_type: jinja2, jinja2_text: '{% if a %}b{% endif %}'}]")),
          "needs Jinja2"},
         {WORKFLOW(MESSAGES("[{role: robot, text: t}]")), "unknown role"},
@@ -335,7 +280,7 @@ static void what_is_not_served_is_a_problem_of_the_import(void **state)
     player_open_lenient(&p, rows[0].dsl);
     player_play(&p, &(struct play){0});
     assert_int_equal(p.status, RUN_STATUS_FAILED);
-    assert_contains("structured output is not served", p.error);
+    assert_contains("needs Jinja2", p.error);
     player_close(&p);
 }
 
@@ -350,7 +295,6 @@ int main(void)
         cmocka_unit_test(a_rendered_parameter_is_cut),
         cmocka_unit_test(plain_jinja_prompts_are_rendered),
         cmocka_unit_test(what_the_prompt_names_has_to_exist),
-        cmocka_unit_test(vision_without_files_sends_text),
         cmocka_unit_test(the_reply_becomes_outputs_and_a_record),
         cmocka_unit_test(separated_reasoning_goes_its_own_way),
         cmocka_unit_test(a_model_that_cannot_be_asked_fails_the_node),
