@@ -70,11 +70,13 @@ void chat_ended(void *exchange, enum http_end how)
 
 /* ---- a request ---- */
 
-/* What is said: the rule's reply, or an echo. */
+/* What is said: the rule's reply, nothing when only tools are to be called, or an echo. */
 static struct span chat_words(struct chat *chat, const struct prompt *prompt)
 {
     if (chat->rule->reply != NULL)
         return span_of(chat->rule->reply);
+    if (chat->rule->tool_calls != NULL)
+        return SPAN("");
     text_put(&chat->echo, SPAN("You said: "));
     if (!prompt_put_last(prompt, &chat->echo))
         return span_of(greeting);
@@ -85,8 +87,12 @@ static struct span chat_words(struct chat *chat, const struct prompt *prompt)
 static bool chat_decide(struct chat *chat, const struct prompt *prompt)
 {
     struct log_entry *entry = chat->entry;
-    struct script_subject subject = {
-        .model = prompt->model, .api_key = entry->key, .contains = prompt_contains, .arg = prompt};
+    struct script_subject subject = {.model = prompt->model,
+                                     .api_key = entry->key,
+                                     .has_tools = prompt->has_tools,
+                                     .has_response_format = prompt->has_response_format,
+                                     .contains = prompt_contains,
+                                     .arg = prompt};
     chat->rule = script_match(chat->script, &subject, &entry->rule);
     entry->is_stream = prompt->is_stream;
     entry->messages_digest = prompt->digest;
@@ -97,7 +103,11 @@ static bool chat_decide(struct chat *chat, const struct prompt *prompt)
     if (chat->echo.failed || (prompt->model != NULL && entry->model == NULL) ||
         words.len > (size_t)(REPLY_BYTES_MAX / chat->rule->repeat))
         return false;
-    return reply_init(&chat->reply, prompt, entry->id, words, (size_t)chat->rule->repeat);
+    struct reply_text said = {.words = words,
+                              .repeat = (size_t)chat->rule->repeat,
+                              .tool_calls = chat->rule->tool_calls,
+                              .finish_reason = chat->rule->finish_reason};
+    return reply_init(&chat->reply, prompt, entry->id, &said);
 }
 
 static void refuse(struct http_conn *conn, struct chat *chat, int status, struct span body)

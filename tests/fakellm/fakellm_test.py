@@ -237,6 +237,66 @@ def test_the_first_rule_that_matches_answers(server):
     assert [request["rule"] for request in server.requests()] == [0, 1, 1, 2, 3, None]
 
 
+CALLS = [{"name": "add", "arguments": {"a": 1, "b": "x y"}}, {"name": "now", "arguments": "not  {JSON"}]
+CALLED = [("call_0", "add", '{"a":1,"b":"x y"}'), ("call_1", "now", "not  {JSON")]
+
+
+def called(calls):
+    return [(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls]
+
+
+@pytest.mark.parametrize("rule, content, reason", [
+    ({}, None, "tool_calls"),
+    ({"reply": "let me see", "finish_reason": "stop"}, "let me see", "stop"),
+])
+def test_tools_are_called(server, rule, content, reason):
+    server.script({"tool_calls": CALLS, **rule})
+    body = json.loads(server.chat()[2])
+    choice = body["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == (content, reason)
+    assert called(choice["message"]["tool_calls"]) == CALLED
+    assert body["usage"]["completion_tokens"] == len((content or "").split()) + 6
+
+    events = events_of(server.chat(stream=True)[2])
+    assert "".join(words_of(events)) == (content or "")
+    assert events[-1]["choices"][0]["finish_reason"] == reason
+    calls = {}
+    pieces = [call for event in events for call in event["choices"][0]["delta"].get("tool_calls", [])]
+    assert len(pieces) == 6
+    for piece in pieces:
+        if "id" in piece:
+            assert piece["function"]["arguments"] == ""
+            calls[piece["index"]] = piece
+        else:
+            calls[piece["index"]]["function"]["arguments"] += piece["function"]["arguments"]
+    assert called(calls[i] for i in sorted(calls)) == CALLED
+
+
+def test_a_completion_calls_no_tools(server):
+    server.script({"reply": "a b", "tool_calls": CALLS})
+    body = json.loads(server.chat(path="/v1/completions", prompt="x")[2])
+    assert body["choices"][0] == {"text": "a b", "index": 0, "logprobs": None, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_finish_reason_is_as_scripted(server, stream):
+    server.script({"reply": "cut", "finish_reason": "length"})
+    body = server.chat(stream=stream)[2]
+    last = events_of(body)[-1] if stream else json.loads(body)
+    assert last["choices"][0]["finish_reason"] == "length"
+
+
+def test_rules_look_for_tools_and_formats(server):
+    server.script({"match": {"tools": True}, "reply": "tools"},
+                  {"match": {"response_format": True, "tools": False}, "reply": "format"},
+                  {"match": {"response_format": False}, "reply": "neither"})
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert server.words(tools=tools) == ["tools"]
+    assert server.words(tools=tools, response_format={"type": "json_object"}) == ["tools"]
+    assert server.words(tools=[], response_format={"type": "json_object"}) == ["format"]
+    assert server.words() == ["neither"]
+
+
 def test_a_script_file_and_options_are_read(tmp_path):
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"match": {"model": "x"}, "status": 503}, {"match": {"model": "y"}, "repeat": 2}]))
@@ -261,6 +321,10 @@ def test_a_script_file_and_options_are_read(tmp_path):
     (b'[{"reply":1}]', "rule 0: reply: must be a string"),
     (b'[{"repeat":0}]', "rule 0: repeat: must be from 1 to 1000000"),
     (b'[{"repeat":1.5}]', "rule 0: repeat: must be a whole number"),
+    (b'[{"match":{"tools":1}}]', "rule 0: tools: must be true or false"),
+    (b'[{"tool_calls":{}}]', "rule 0: tool_calls: must be a list of at most 128 calls"),
+    (b'[{"tool_calls":[{"name":"f"}]}]', "rule 0: tool_calls: a call is {\"name\": text, \"arguments\": …}"),
+    (b'[{"finish_reason":null}]', "rule 0: finish_reason: must be a string"),
     (b'[{"status":302}]', "rule 0: status: must be 200, or an error from 400 to 599"),
 ])
 def test_a_wrong_script_is_refused_and_the_old_one_stays(server, body, message):

@@ -76,7 +76,7 @@ static void print_help(void)
         print_option(option_table[i].name, option_table[i].value, option_table[i].help);
     printf("\nhow to answer when no rule of the script matches, or where it leaves this out:\n");
     for (size_t i = 0; i < rule_field_count; i++)
-        if (!rule_fields[i].is_match && rule_fields[i].kind != RULE_BODY)
+        if (rule_field_is_option(&rule_fields[i]))
             print_option(rule_fields[i].name, rule_fields[i].kind == RULE_TEXT ? "TEXT" : "N",
                          rule_fields[i].help);
 }
@@ -129,8 +129,7 @@ static bool read_option(struct options *options, int argc, char **argv, int *i)
         if (is_option(arg + 2, option_table[row].name))
             return read_own_option(options, row, argc, argv, i);
     for (size_t f = 0; f < rule_field_count; f++)
-        if (!rule_fields[f].is_match && rule_fields[f].kind != RULE_BODY &&
-            is_option(arg + 2, rule_fields[f].name))
+        if (rule_field_is_option(&rule_fields[f]) && is_option(arg + 2, rule_fields[f].name))
             return read_rule_option(options, &rule_fields[f], argc, argv, i);
     return complain(arg, "is no option");
 }

@@ -77,6 +77,9 @@ bool prompt_init(struct prompt *prompt, enum prompt_kind kind, struct span body)
     prompt->is_stream = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(prompt->json, "stream"));
     const cJSON *options = cJSON_GetObjectItemCaseSensitive(prompt->json, "stream_options");
     prompt->wants_usage = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(options, "include_usage"));
+    prompt->has_tools = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(prompt->json, "tools")) > 0;
+    prompt->has_response_format =
+        cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(prompt->json, "response_format"));
     struct texts texts = texts_of(prompt);
     const char *text;
     while ((text = texts_next(&texts)) != NULL) {

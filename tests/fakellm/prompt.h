@@ -21,8 +21,9 @@ struct prompt {
     const char *model; /* NULL: not given */
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
-    size_t words;     /* of all its messages */
-    uint64_t digest;  /* FNV-1a of roles and texts */
+    bool has_tools, has_response_format;
+    size_t words;    /* of all its messages */
+    uint64_t digest; /* FNV-1a of roles and texts */
 };
 
 /* Reads body; end with prompt_fini(). False when it is not a JSON object. */

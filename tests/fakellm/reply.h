@@ -8,9 +8,18 @@
 #include "prompt.h"
 #include "text.h"
 
+/* What is said; all of it borrowed, and outlives the reply. */
+struct reply_text {
+    struct span words;
+    size_t repeat;             /* how many times; each time is cut into words on its own */
+    const char *tool_calls;    /* JSON as in a rule; NULL: none */
+    const char *finish_reason; /* NULL: as OpenAI says it */
+};
+
 /*
  * reply: a reply in the words of the OpenAI protocol, as events of a stream or as one body.
  * It is cut into words, which here are tokens: the first word, then each further one with the blanks before it.
+ * Calls of tools follow the words, their arguments cut into words as well.
  */
 struct reply {
     enum prompt_kind kind;
@@ -21,19 +30,16 @@ struct reply {
     struct span words;
     size_t repeat;
     size_t word_count; /* with all repeats */
+    cJSON *calls;      /* NULL: none */
+    const char *finish_reason;
 
     size_t next_word; /* counts through all repeats */
     size_t next_at;   /* bytes into `words` */
 };
 
-/*
- * words   borrowed; must outlive the reply
- * repeat  how many times they are said; each time is cut into words on its own
- *
- * False: no memory. End it with reply_fini() in any case.
- */
-bool reply_init(struct reply *reply, const struct prompt *prompt, const char *id, struct span words,
-                size_t repeat);
+/* False: no memory. End it with reply_fini() in any case. */
+bool reply_init(struct reply *reply, const struct prompt *prompt, const char *id,
+                const struct reply_text *said);
 void reply_fini(struct reply *reply);
 
 /* The events of a stream, in this order. */

@@ -20,7 +20,11 @@ const struct rule_field rule_fields[] = {
     {FIELD(model), .kind = RULE_TEXT, .is_match = true, .help = "the request's model"},
     {FIELD(api_key), .kind = RULE_TEXT, .is_match = true, .help = "the request's bearer token"},
     {FIELD(contains), .kind = RULE_TEXT, .is_match = true, .help = "text in one of its messages"},
+    {FIELD(tools), .kind = RULE_FLAG, .is_match = true, .help = "with tools or without"},
+    {FIELD(response_format), .kind = RULE_FLAG, .is_match = true, .help = "with a format or without"},
     {FIELD(reply), .kind = RULE_TEXT, .help = "the reply (default: echo of the last user message)"},
+    {FIELD(tool_calls), .kind = RULE_CALLS, .help = "tools it wants called"},
+    {FIELD(finish_reason), .kind = RULE_TEXT, .help = "why it ends (default: stop, or tool_calls)"},
     {FIELD(repeat), .kind = RULE_COUNT, .min = 1, .max = 1000000, .help = "say the reply this many times"},
     {FIELD(first_token_ms), .kind = RULE_COUNT, .max = 3600000, .help = "wait before the first byte"},
     {FIELD(tokens_per_second), .kind = RULE_RATE, .max = 1000000,
@@ -35,6 +39,16 @@ const struct rule_field rule_fields[] = {
 };
 const size_t rule_field_count = sizeof rule_fields / sizeof rule_fields[0];
 
+bool rule_field_is_option(const struct rule_field *field)
+{
+    return !field->is_match && field->kind != RULE_BODY && field->kind != RULE_CALLS;
+}
+
+static bool is_text(const struct rule_field *field)
+{
+    return field->kind == RULE_TEXT || field->kind == RULE_BODY || field->kind == RULE_CALLS;
+}
+
 static char **text_of(struct rule *rule, const struct rule_field *field)
 {
     return (char **)((char *)rule + field->offset);
@@ -48,7 +62,7 @@ void rule_init(struct rule *rule)
 void rule_fini(struct rule *rule)
 {
     for (size_t i = 0; i < rule_field_count; i++)
-        if (rule_fields[i].kind == RULE_TEXT || rule_fields[i].kind == RULE_BODY)
+        if (is_text(&rule_fields[i]))
             free(*text_of(rule, &rule_fields[i]));
     rule_init(rule);
 }
@@ -104,6 +118,54 @@ bool rule_set_option(struct rule *rule, const struct rule_field *field, const ch
     return set_number(rule, field, number, message);
 }
 
+/* Arguments may be written as text or as the JSON itself. */
+static bool add_call(cJSON *calls, const cJSON *call, char message[RULE_MESSAGE_BYTES])
+{
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(call, "name");
+    const cJSON *arguments = cJSON_GetObjectItemCaseSensitive(call, "arguments");
+    if (!cJSON_IsString(name) || arguments == NULL || cJSON_GetArraySize(call) != 2)
+        return say(message, "a call is {\"name\": text, \"arguments\": …}", "tool_calls");
+    char *printed = cJSON_IsString(arguments) ? NULL : cJSON_PrintUnformatted(arguments);
+    cJSON *copy = cJSON_CreateObject();
+    bool ok = copy != NULL && cJSON_AddStringToObject(copy, "name", name->valuestring) != NULL &&
+              (printed != NULL || cJSON_IsString(arguments)) &&
+              cJSON_AddStringToObject(copy, "arguments",
+                                      printed != NULL ? printed : arguments->valuestring) != NULL;
+    free(printed);
+    if (ok && cJSON_AddItemToArray(calls, copy))
+        return true;
+    cJSON_Delete(copy);
+    return say(message, "out of memory", "tool_calls");
+}
+
+static bool set_calls(struct rule *rule, const cJSON *value, char message[RULE_MESSAGE_BYTES])
+{
+    if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) > RULE_CALLS_MAX)
+        return say(message, "must be a list of at most 128 calls", "tool_calls");
+    cJSON *calls = cJSON_CreateArray();
+    bool ok = calls != NULL || say(message, "out of memory", "tool_calls");
+    const cJSON *call;
+    cJSON_ArrayForEach (call, value)
+        ok = ok && add_call(calls, call, message);
+    if (ok) {
+        free(rule->tool_calls);
+        rule->tool_calls = cJSON_GetArraySize(calls) > 0 ? cJSON_PrintUnformatted(calls) : NULL;
+        ok = rule->tool_calls != NULL || cJSON_GetArraySize(calls) == 0 ||
+             say(message, "out of memory", "tool_calls");
+    }
+    cJSON_Delete(calls);
+    return ok;
+}
+
+static bool set_flag(struct rule *rule, const struct rule_field *field, const cJSON *value,
+                     char message[RULE_MESSAGE_BYTES])
+{
+    if (!cJSON_IsBool(value))
+        return say(message, "must be true or false", field->name);
+    *(enum rule_wish *)((char *)rule + field->offset) = cJSON_IsTrue(value) ? RULE_WITH : RULE_WITHOUT;
+    return true;
+}
+
 static bool set_json(struct rule *rule, const struct rule_field *field, const cJSON *value,
                      char message[RULE_MESSAGE_BYTES])
 {
@@ -117,6 +179,10 @@ static bool set_json(struct rule *rule, const struct rule_field *field, const cJ
         if (!cJSON_IsNumber(value))
             return say(message, "must be a number", field->name);
         return set_number(rule, field, value->valuedouble, message);
+    case RULE_FLAG:
+        return set_flag(rule, field, value, message);
+    case RULE_CALLS:
+        return set_calls(rule, value, message);
     case RULE_BODY:
         break;
     }
@@ -179,7 +245,7 @@ static bool copy_rule(struct rule *to, const struct rule *from)
     *to = *from;
     bool is_whole = true;
     for (size_t i = 0; i < rule_field_count; i++) {
-        if (rule_fields[i].kind != RULE_TEXT && rule_fields[i].kind != RULE_BODY)
+        if (!is_text(&rule_fields[i]))
             continue;
         char **text = text_of(to, &rule_fields[i]);
         if (*text == NULL)
@@ -272,12 +338,19 @@ static bool is_same(const char *wanted, const char *is)
     return wanted == NULL || (is != NULL && strcmp(wanted, is) == 0);
 }
 
+static bool is_wished(enum rule_wish wish, bool is_there)
+{
+    return wish == RULE_ANY || (wish == RULE_WITH) == is_there;
+}
+
 const struct rule *script_match(const struct script *script, const struct script_subject *subject,
                                 int *ret_index)
 {
     for (size_t i = 0; i < script->count; i++) {
         const struct rule *rule = &script->rules[i];
         if (is_same(rule->model, subject->model) && is_same(rule->api_key, subject->api_key) &&
+            is_wished(rule->tools, subject->has_tools) &&
+            is_wished(rule->response_format, subject->has_response_format) &&
             (rule->contains == NULL || subject->contains(subject->arg, rule->contains))) {
             *ret_index = (int)i;
             return rule;

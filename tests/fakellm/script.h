@@ -16,17 +16,24 @@
 enum {
     SCRIPT_RULES_MAX = 1000,            /* rules of one script; a request is compared with each */
     REPLY_BYTES_MAX = 16 * 1024 * 1024, /* one reply with its repeats */
+    RULE_CALLS_MAX = 128,               /* tools that one reply wants called */
     RULE_MESSAGE_BYTES = 256
 };
+
+/* What a request must have. */
+enum rule_wish { RULE_ANY, RULE_WITH, RULE_WITHOUT };
 
 struct rule {
     /* What a request must have; NULL: anything. */
     char *model;
     char *api_key;
     char *contains; /* somewhere in the text of its messages */
+    enum rule_wish tools, response_format;
 
     /* How it is answered. */
-    char *reply; /* NULL: echo of the last user message */
+    char *reply;         /* NULL: echo of the last user message, or nothing with tool_calls */
+    char *tool_calls;    /* JSON list of {"name", "arguments"}, both texts; NULL: none */
+    char *finish_reason; /* NULL: "stop", or "tool_calls" with some */
     int64_t repeat;
     int64_t first_token_ms;
     double tokens_per_second; /* 0: all at once */
@@ -42,13 +49,15 @@ enum rule_field_kind {
     RULE_TEXT,
     RULE_COUNT,
     RULE_RATE,
-    RULE_BODY /* any JSON value; script only */
+    RULE_FLAG,  /* is it there? */
+    RULE_BODY,  /* any JSON value; script only */
+    RULE_CALLS, /* list of calls; script only */
 };
 
 struct rule_field {
     const char *name;
     enum rule_field_kind kind;
-    bool is_match; /* belongs into "match", and is no option */
+    bool is_match; /* belongs into "match" */
     size_t offset;
     double min, max;
     const char *help;
@@ -56,6 +65,9 @@ struct rule_field {
 
 extern const struct rule_field rule_fields[];
 extern const size_t rule_field_count;
+
+/* Can it be given on the command line? */
+bool rule_field_is_option(const struct rule_field *field);
 
 void rule_init(struct rule *rule);
 void rule_fini(struct rule *rule);
@@ -87,6 +99,7 @@ const struct rule *script_rule(const struct script *script, size_t index);
 struct script_subject {
     const char *model;   /* NULL: none */
     const char *api_key; /* NULL: none */
+    bool has_tools, has_response_format;
     bool (*contains)(const void *arg, const char *needle);
     const void *arg;
 };
