@@ -32,6 +32,26 @@ struct value *model_usage(struct value_account *a, const struct usage *u)
     return value_object_end(&b);
 }
 
+void model_identity_put(struct value_builder *b, struct value_account *a, struct str provider,
+                        struct str name)
+{
+    value_object_put(b, STR("model_provider"), value_string(a, provider));
+    value_object_put(b, STR("model_name"), value_string(a, name));
+}
+
+struct value *model_call_value(struct value_account *a, const struct model_tool_call *call)
+{
+    struct value_builder function, b;
+    value_object_begin(&function, a);
+    value_object_put(&function, STR("name"), value_string(a, call->name));
+    value_object_put(&function, STR("arguments"), value_string(a, call->arguments));
+    value_object_begin(&b, a);
+    value_object_put(&b, STR("id"), value_string(a, call->id));
+    value_object_put(&b, STR("type"), value_string(a, STR("function")));
+    value_object_put(&b, STR("function"), value_object_end(&function));
+    return value_object_end(&b);
+}
+
 const char *model_refusal_type(const struct status *err)
 {
     if (err->code == STATUS_RESOURCE_EXHAUSTED)

@@ -6,5 +6,10 @@
 
 /* The usage object. NULL: no memory. The caller owns it. */
 struct value *model_usage(struct value_account *a, const struct usage *u);
+/* model_provider and model_name. */
+void model_identity_put(struct value_builder *b, struct value_account *a, struct str provider,
+                        struct str name);
+/* {id, type, function: {name, arguments}} */
+struct value *model_call_value(struct value_account *a, const struct model_tool_call *call);
 /* The error type when no model could be asked at all: what node_model_start() said. */
 const char *model_refusal_type(const struct status *err);
