@@ -70,6 +70,11 @@ void graph_unref(struct graph *g)
     free(out);
 }
 
+const struct node_set *graph_node_set(const struct graph *g, uint32_t container)
+{
+    return container == UINT32_MAX ? &g->top : &g->nodes[container].inside;
+}
+
 uint32_t graph_slot(const struct graph *g, struct str first, struct str second)
 {
     return slots_find(&CONTAINER_OF(g, struct compiled, graph)->slots, first, second);

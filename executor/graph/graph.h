@@ -19,6 +19,7 @@ struct node_type; /* executor/nodes/node.h */
 
 struct edge {
     uint32_t index, source, target; /* position in graph.edges; node indexes */
+    uint32_t local;                 /* position among the edges that run together with it */
     struct str handle;              /* sourceHandle, "source" by default */
 };
 /* An output of a node that something in the graph reads. */
@@ -26,8 +27,14 @@ struct output_slot {
     struct str name;
     uint32_t slot;
 };
+/* What runs together: the nodes outside of containers, or those directly in one; and the edges between them. */
+struct node_set {
+    uint32_t *nodes, count; /* indexes, in file order */
+    uint32_t edge_count;
+};
 struct node {
     uint32_t index;
+    uint32_t local;                  /* position in the set it runs in */
     struct str id, title, type_name; /* type_name as in the export: the name shown in events */
     const struct node_type *type;    /* NULL: not served; then `unsupported` is set */
     enum node_kind kind;             /* a fail-branch node is NODE_BRANCH whatever its type says */
@@ -36,6 +43,7 @@ struct node {
     uint32_t container; /* index of the enclosing iteration or loop; UINT32_MAX = none */
     uint32_t
         child_root; /* of a container: its start node, root of its child runs; UINT32_MAX = no container */
+    struct node_set inside; /* of a container */
     /* Never runs: an entry node that is not the root, or what only such ones lead to. Its outgoing edges are skipped
        before a run starts (dify-dsl.md 1.7). */
     bool is_inactive;
@@ -91,7 +99,8 @@ struct graph {
     uint32_t node_count;
     struct edge *edges;
     uint32_t edge_count;
-    uint32_t root; /* node index */
+    uint32_t root;       /* node index */
+    struct node_set top; /* outside of containers */
     uint32_t slot_count;
     struct response *responses;
     uint32_t response_count;
@@ -117,5 +126,7 @@ MUST_CHECK enum status_code graph_compile(struct str dsl, bool fail_when_reached
                                           struct graph **ret, struct status *err);
 struct graph *graph_ref(struct graph *g);
 void graph_unref(struct graph *g); /* NULL is fine */
+/* What runs in `container` (node index), or with UINT32_MAX outside of containers. */
+const struct node_set *graph_node_set(const struct graph *g, uint32_t container);
 /* Index of the slot of [first, second]; SLOT_NONE when nothing in the graph reads it. */
 uint32_t graph_slot(const struct graph *g, struct str first, struct str second);

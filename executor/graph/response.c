@@ -81,7 +81,7 @@ static void find_written(struct walk *w, const struct node *node, const struct v
         const struct value *list = i < count ? value_get_c(value_item(items, i), "variable_selector")
                                              : value_get_c(data, "assigned_variable_selector");
         struct selector s;
-        if (selector_from_value(w->c->arena, list, &s, NULL) == STATUS_OK && s.count > 0)
+        if (selector_from_value(w->c->arena, list, &s, NULL) == STATUS_OK && s.count >= 2)
             written->selectors[written->count++] = s;
     }
 }

@@ -4,6 +4,7 @@
 #include "executor/graph/compiler.h"
 
 static void list_edges(struct compiler *c);
+static void make_sets(struct compiler *c);
 static void choose_root(struct compiler *c);
 static void mark_inactive(struct compiler *c);
 
@@ -12,8 +13,40 @@ void compile_topology(struct compiler *c)
     list_edges(c);
     if (c->arena->failed)
         return;
+    make_sets(c);
     choose_root(c);
     mark_inactive(c);
+}
+
+static struct node_set *set_of(struct graph *g, const struct node *node)
+{
+    return node->container == UINT32_MAX ? &g->top : &g->nodes[node->container].inside;
+}
+
+/* Edges that cross a border were reported; they count where they begin. */
+static void make_sets(struct compiler *c)
+{
+    struct graph *g = c->graph;
+    uint32_t *members = arena_array(c->arena, g->node_count, sizeof *members);
+    if (members == NULL)
+        return;
+    for (uint32_t i = 0; i < g->node_count; i++)
+        set_of(g, &g->nodes[i])->count++;
+    g->top.nodes = members;
+    members += g->top.count;
+    g->top.count = 0;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        g->nodes[i].inside.nodes = members;
+        members += g->nodes[i].inside.count;
+        g->nodes[i].inside.count = 0;
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        struct node_set *set = set_of(g, &g->nodes[i]);
+        g->nodes[i].local = set->count;
+        set->nodes[set->count++] = i;
+    }
+    for (uint32_t i = 0; i < g->edge_count; i++)
+        g->edges[i].local = set_of(g, &g->nodes[g->edges[i].source])->edge_count++;
 }
 
 static void list_edges(struct compiler *c)
@@ -26,7 +59,8 @@ static void list_edges(struct compiler *c)
         return;
     for (uint32_t i = 0; i < g->edge_count; i++) {
         const struct dsl_edge *edge = &c->e.edges[i];
-        g->edges[i] = (struct edge){i, edge->source, edge->target, edge->handle};
+        g->edges[i] =
+            (struct edge){.index = i, .source = edge->source, .target = edge->target, .handle = edge->handle};
         g->nodes[edge->source].out_count++;
         g->nodes[edge->target].in_count++;
     }

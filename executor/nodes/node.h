@@ -17,6 +17,7 @@ struct node_compile; /* a node under compilation; executor/graph/ owns it */
 struct node_type {
     const char *name;
     enum node_kind kind;
+    bool is_silent; /* no events: start nodes of containers */
     bool has_retry; /* retry_config is honoured: llm, code, http-request, tool (dify-dsl.md 3.6) */
     /*
      * Parses nc's data into node->config, reports problems and the selectors it reads. Never fails otherwise: once a piece
@@ -106,9 +107,8 @@ struct container_record {
     int32_t steps; /* elements of an iteration; rounds a loop was told to make, 0 when it made none */
     const int64_t *durations_ms; /* of each child, by index */
     size_t duration_count;
-    const struct value
-        *variables;     /* loop: {"0": {label: value}, …}; borrowed from outputs' owner: the arena */
-    const char *reason; /* loop: "loop_break", "loop_completed", "error"; else NULL */
+    const struct value *variables; /* loop: {"0": {label: value}, …}; lives in the scratch arena, too */
+    const char *reason;            /* loop: "loop_break", "loop_completed", "error"; else NULL */
 };
 /* What a node leaves in its record; NULL members are left out. The values are taken. */
 struct node_result {
@@ -135,14 +135,18 @@ struct node_child *node_child_start(struct node_exec *x, int32_t index, bool has
 int32_t node_child_index(const struct node_child *child);
 int64_t node_child_elapsed_ms(const struct node_child *child);
 int64_t node_child_tokens(const struct node_child *child); /* of all model calls in it so far */
-/* A variable of the container ([container, name]) as the child sees it; v is borrowed. */
+/* A variable of the container ([container, name]) as the nodes around it see it; v is borrowed. */
+void node_container_set(struct node_exec *x, struct str name, struct value *v);
+/* The same as the child sees it. */
 void node_child_set(struct node_child *child, struct str name, struct value *v);
 struct value *node_child_get(struct node_child *child,
                              const struct selector *selector); /* as node_exec_get() */
 bool node_child_must_leave(const struct node_child *child);    /* a loop-end was reached in it */
 void node_child_keep_outputs(
     struct node_child *child); /* what its response nodes put out becomes the run's (3.8) */
-/* Ends it: what still runs in it is cancelled, and conversation variables it has set are set around it as well. */
+/* Conversation variables that were set in a child with variables of its own are set around it as well. */
+void node_child_keep_variables(struct node_child *child);
+/* Ends it: what still runs in it is cancelled. */
 void node_child_end(struct node_child *child);
 /* loop-end: the child it lies in is the last. */
 void node_leave(struct node_exec *x);

@@ -6,6 +6,7 @@
 
 static void emit(struct run *run, struct run_event *event, int64_t now_us);
 static struct event_node node_of(const struct node_exec *x);
+static void put_container(const struct node_exec *x, struct event_node *n);
 static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum node_status status,
                             struct str error);
 static void emit_finished(struct run *run, enum run_status status, enum end_reason reason, struct str error);
@@ -66,15 +67,50 @@ void emit_started(struct run *run)
     value_unref(inputs);
 }
 
+static bool is_silent(const struct node_exec *x)
+{
+    return x->node->type != NULL && x->node->type->is_silent;
+}
+
+static bool is_loop(const struct node *container)
+{
+    return str_eq_c(container->type_name, "loop");
+}
+
 void emit_node_started(struct node_exec *x)
 {
+    if (is_silent(x))
+        return;
     struct run_event event = {.kind = EVENT_NODE_STARTED, .node = node_of(x)};
     emit(x->run, &event, x->started_us);
 }
 
 void emit_node_finished(struct node_exec *x, enum node_status status, struct str error)
 {
-    emit_ended_node(x, EVENT_NODE_FINISHED, status, error);
+    enum run_event_kind kind = x->node->kind != NODE_CONTAINER ? EVENT_NODE_FINISHED
+                               : is_loop(x->node)              ? EVENT_LOOP_COMPLETED
+                                                               : EVENT_ITERATION_COMPLETED;
+    if (!is_silent(x))
+        emit_ended_node(x, kind, status, error);
+}
+
+void emit_container_started(struct node_exec *x, const struct value *inputs, int32_t length)
+{
+    struct run_event event = {.kind = is_loop(x->node) ? EVENT_LOOP_STARTED : EVENT_ITERATION_STARTED,
+                              .node = node_of(x)};
+    event.node.inputs = inputs;
+    event.node.length = length;
+    emit(x->run, &event, x->started_us);
+}
+
+void emit_container_next(struct node_exec *x, int32_t index)
+{
+    int64_t now_us = run_now_us(x->run);
+    struct run_event event = {.kind = is_loop(x->node) ? EVENT_LOOP_NEXT : EVENT_ITERATION_NEXT,
+                              .node = node_of(x)};
+    event.node.index = index;
+    event.node.created_at_ms = run_wall_ms(x->run, now_us);
+    emit(x->run, &event, now_us);
 }
 
 void emit_node_retry(struct node_exec *x)
@@ -111,25 +147,60 @@ static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum 
     }
     n->retry_index = x->retries;
     n->files = files;
+    if (x->node->kind == NODE_CONTAINER)
+        put_container(x, n);
     emit(x->run, &event, now_us);
     value_unref(files);
+}
+
+/* What a container says of its children; one that could say nothing was stopped. */
+static void put_container(const struct node_exec *x, struct event_node *n)
+{
+    const struct container_record *record = x->result.container;
+    if (record == NULL)
+        return;
+    n->steps = record->steps;
+    n->durations_ms = record->durations_ms;
+    n->duration_count = record->duration_count;
+    n->loop_variables = record->variables;
+    n->completed_reason = str_c(record->reason);
+}
+
+/* The iteration and the loop next around it. */
+static void put_nesting(const struct node_exec *x, struct event_node *n)
+{
+    for (struct scope *s = x->scope; s->owner != NULL; s = s->around) {
+        const struct node *container = s->owner->node;
+        bool in_loop = is_loop(container);
+        if (in_loop && n->loop_id.len == 0) {
+            n->loop_id = container->id;
+            n->loop_index = scope_child(s)->index;
+        } else if (!in_loop && n->iteration_id.len == 0) {
+            n->iteration_id = container->id;
+            n->iteration_index = scope_child(s)->index;
+        }
+    }
 }
 
 static struct event_node node_of(const struct node_exec *x)
 {
     const struct graph *g = x->run->graph;
-    return (struct event_node){.execution_id = {x->id, UUID_TEXT_LEN},
-                               .node_id = x->node->id,
-                               .node_type = x->node->type_name,
-                               .title = x->node->title,
-                               .index = x->index,
-                               .predecessor_id =
-                                   x->predecessor == FRAME_NO_NODE ? STR("") : g->nodes[x->predecessor].id,
-                               .created_at_ms = run_wall_ms(x->run, x->started_us)};
+    struct event_node n = {.execution_id = {x->id, UUID_TEXT_LEN},
+                           .node_id = x->node->id,
+                           .node_type = x->node->type_name,
+                           .title = x->node->title,
+                           .index = x->index,
+                           .predecessor_id =
+                               x->predecessor == FRAME_NO_NODE ? STR("") : g->nodes[x->predecessor].id,
+                           .created_at_ms = run_wall_ms(x->run, x->started_us)};
+    put_nesting(x, &n);
+    return n;
 }
 
-void emit_text(struct run *run, const struct response_text *text)
+void emit_text(struct scope *s, const struct response_text *text)
 {
+    struct run *run = s->run;
+    const struct scope *where = scope_of(s, &run->graph->nodes[text->node]);
     struct run_event event = {.kind =
                                   run->graph->mode == APP_MODE_CHATFLOW ? EVENT_MESSAGE : EVENT_TEXT_CHUNK};
     event.text = (struct event_text){.text = text->text,
@@ -140,7 +211,7 @@ void emit_text(struct run *run, const struct response_text *text)
                                      .is_final = text->is_final,
                                      .node_id = run->graph->nodes[text->node].id};
     for (const struct node_exec *x = run->execs; x != NULL; x = x->next) {
-        if (x->node->index == text->node)
+        if (x->node->index == text->node && x->scope == where)
             event.text.execution_id = (struct str){x->id, UUID_TEXT_LEN};
     }
     run->text_offset += text->text.len;
@@ -170,12 +241,12 @@ void emit_end(struct run *run, enum run_status status, enum end_reason reason, s
 static void emit_finished(struct run *run, enum run_status status, enum end_reason reason, struct str error)
 {
     int64_t now_us = run_now_us(run);
-    struct value *files = files_in(run, run->outputs);
+    struct value *files = files_in(run, run->top.outputs);
     struct run_event event = {.kind = EVENT_WORKFLOW_FINISHED};
     event.finished = (struct event_finished){.workflow_id = run->params.workflow_id,
                                              .status = status,
                                              .reason = reason,
-                                             .outputs = run->outputs,
+                                             .outputs = run->top.outputs,
                                              .error = error,
                                              .elapsed_ms = (now_us - run->started_us) / 1000,
                                              .total_tokens = run->tokens,
@@ -192,7 +263,7 @@ static void emit_finished(struct run *run, enum run_status status, enum end_reas
 
 static void emit_message_end(struct run *run)
 {
-    struct value *files = files_in(run, run->outputs), *reasoning = reasoning_of(run);
+    struct value *files = files_in(run, run->top.outputs), *reasoning = reasoning_of(run);
     struct run_event event = {.kind = EVENT_MESSAGE_END,
                               .message_end = {.usage = run->usage, .reasoning = reasoning, .files = files}};
     emit(run, &event, run_now_us(run));

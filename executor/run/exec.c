@@ -19,8 +19,9 @@ static void drop_result(struct node_exec *x);
 static void no_memory(struct node_exec *x);
 static const struct model_tool_call *copy_calls(struct node_exec *x, const struct model_reply *reply);
 
-struct node_exec *exec_new(struct run *run, const struct node *node, uint32_t predecessor)
+struct node_exec *exec_new(struct scope *scope, const struct node *node)
 {
+    struct run *run = scope->run;
     struct node_exec *x = run->spare;
     if (x != NULL)
         run->spare = x->next;
@@ -28,12 +29,16 @@ struct node_exec *exec_new(struct run *run, const struct node *node, uint32_t pr
         x = arena_alloc(&run->arena, sizeof *x);
     if (x == NULL)
         return NULL;
-    *x = (struct node_exec){
-        .run = run, .node = node, .predecessor = predecessor, .started_us = run_now_us(run)};
+    *x = (struct node_exec){.run = run,
+                            .scope = scope,
+                            .node = node,
+                            .predecessor = frame_node(&scope->frame, node->index)->predecessor,
+                            .started_us = run_now_us(run)};
     arena_init(&x->scratch, EXEC_SCRATCH_BYTES_MAX);
     buf_init(&x->model.text, run->params.limits.max_bytes);
     run->host->new_id(run->host_arg, x->id);
     DL_APPEND(run->execs, x);
+    scope->living++;
     return x;
 }
 
@@ -42,7 +47,8 @@ void exec_start(struct node_exec *x)
     struct node_result nothing = {0};
     x->state = EXEC_RUNNING;
     x->attempt_us = x->retries == 0 ? x->started_us : run_now_us(x->run);
-    x->run->steps++;
+    if (x->scope == &x->run->top)
+        x->run->steps++;
     if (x->node->unsupported != NULL)
         node_fail(x, &nothing, "%s", x->node->unsupported);
     else
@@ -52,6 +58,7 @@ void exec_start(struct node_exec *x)
 void exec_deliver(struct node_exec *x)
 {
     struct exec_model *m = &x->model;
+    child_deliver_ends(x);
     if (m->text.len > 0) {
         m->callbacks.text(m->arg, buf_str(&m->text));
         buf_clear(&m->text);
@@ -75,6 +82,9 @@ void exec_end_attempt(struct node_exec *x)
     buf_fini(&x->model.text);
     x->model = (struct exec_model){0};
     buf_init(&x->model.text, x->run->params.limits.max_bytes);
+    while (x->children != NULL)
+        node_child_end(x->children);
+    x->ended_first = NULL;
     drop_result(x);
     arena_fini(&x->scratch);
     x->node_state = NULL;
@@ -98,6 +108,7 @@ void exec_release(struct node_exec *x)
     exec_end_attempt(x);
     x->state = EXEC_ENDED;
     DL_DELETE(run->execs, x);
+    x->scope->living--;
     x->next = run->spare;
     run->spare = x;
 }
@@ -146,7 +157,7 @@ bool node_exec_charge(struct node_exec *x, size_t bytes)
 
 struct value *node_exec_get(struct node_exec *x, const struct selector *selector)
 {
-    return frame_get(&x->run->frame, selector);
+    return frame_get(&x->scope->frame, selector);
 }
 
 struct value *node_exec_lookup(void *x, const struct selector *selector)
@@ -161,7 +172,7 @@ const struct value *node_exec_history(struct node_exec *x)
 
 void node_exec_assign(struct node_exec *x, const struct selector *target, struct value *v)
 {
-    frame_set(&x->run->frame, target->slot, v);
+    scope_set(x->scope, target, v);
 }
 
 struct value *node_exec_inputs(struct node_exec *x)
@@ -210,7 +221,7 @@ void node_chunk(struct node_exec *x, struct str name, struct str text, bool is_f
 {
     for (uint32_t i = 0; i < x->node->slot_count; i++) {
         if (str_eq(x->node->slots[i].name, name)) {
-            response_chunk(&x->run->responses, x->node->slots[i].slot, text, is_final);
+            response_chunk(&x->scope->responses, x->node->slots[i].slot, text, is_final);
             return;
         }
     }
@@ -218,7 +229,7 @@ void node_chunk(struct node_exec *x, struct str name, struct str text, bool is_f
 
 void node_reasoning_chunk(struct node_exec *x, struct str text, bool is_final)
 {
-    if (response_mentions_reasoning(&x->run->responses, x->node))
+    if (response_mentions_reasoning(&x->scope->responses, x->node))
         emit_reasoning(x, text, is_final);
 }
 

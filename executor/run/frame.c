@@ -3,6 +3,7 @@
  * unknown and taken make that cheap. Skips are passed on with a list instead of recursion: graphs may be deep.
  */
 #include "executor/run/frame.h"
+#include <string.h>
 
 static void take_edge(struct frame *f, uint32_t edge);
 static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skipped);
@@ -11,34 +12,60 @@ static void make_ready(struct frame *f, uint32_t node);
 static void queue_push(struct frame *f, struct frame_queue *q, uint32_t node);
 static uint32_t queue_pop(struct frame *f, struct frame_queue *q);
 
-bool frame_init(struct frame *f, struct arena *arena, const struct graph *graph, uint32_t root)
+struct frame_node *frame_node(const struct frame *f, uint32_t node)
 {
+    return &f->nodes[f->graph->nodes[node].local];
+}
+
+static uint8_t *edge_mark(const struct frame *f, uint32_t edge)
+{
+    return &f->edges[f->graph->edges[edge].local];
+}
+
+bool frame_init(struct frame *f, struct arena *arena, const struct graph *graph, uint32_t container)
+{
+    const struct node_set *set = graph_node_set(graph, container);
     *f = (struct frame){.graph = graph,
-                        .nodes = arena_array(arena, graph->node_count, sizeof *f->nodes),
-                        .edges = arena_array(arena, graph->edge_count, sizeof *f->edges),
-                        .slots = arena_array(arena, graph->slot_count, sizeof(struct value *)),
-                        .ready = {FRAME_NO_NODE, FRAME_NO_NODE},
-                        .ending = FRAME_NO_NODE};
-    if (f->nodes == NULL || f->edges == NULL || f->slots == NULL)
+                        .container = container,
+                        .nodes = arena_array(arena, set->count, sizeof *f->nodes),
+                        .edges = arena_array(arena, set->edge_count, sizeof *f->edges)};
+    return f->nodes != NULL && f->edges != NULL;
+}
+
+bool frame_begin(struct frame *f, struct arena *arena, const struct frame *around, bool is_shared)
+{
+    const struct graph *g = f->graph;
+    const struct node_set *set = graph_node_set(g, f->container);
+    if (!is_shared && f->own_slots == NULL)
+        f->own_slots = arena_array(arena, g->slot_count, sizeof(struct value *));
+    f->slots = is_shared ? around->slots : f->own_slots;
+    if (f->slots == NULL)
         return false;
+    for (uint32_t i = 0; !is_shared && around != NULL && i < g->slot_count; i++)
+        f->slots[i] = value_ref(around->slots[i]);
+    f->ready = (struct frame_queue){FRAME_NO_NODE, FRAME_NO_NODE};
+    f->ending = FRAME_NO_NODE;
+    memset(f->edges, FRAME_UNKNOWN, set->edge_count);
     struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        f->nodes[i].predecessor = FRAME_NO_NODE;
-        f->nodes[i].edges_unknown = graph->nodes[i].in_count;
-        if (graph->nodes[i].is_inactive) {
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct node *node = &g->nodes[set->nodes[i]];
+        f->nodes[i] = (struct frame_node){.predecessor = FRAME_NO_NODE, .edges_unknown = node->in_count};
+        if (node->is_inactive) {
             f->nodes[i].mark = FRAME_SKIPPED;
-            queue_push(f, &skipped, i);
+            queue_push(f, &skipped, node->index);
         }
     }
     pass_on_skips(f, &skipped);
-    make_ready(f, root);
+    make_ready(f, f->container == UINT32_MAX ? g->root : g->nodes[f->container].child_root);
     return true;
 }
 
 void frame_fini(struct frame *f)
 {
-    for (uint32_t i = 0; f->slots != NULL && i < f->graph->slot_count; i++)
-        value_unref(f->slots[i]);
+    for (uint32_t i = 0; f->own_slots != NULL && i < f->graph->slot_count; i++) {
+        value_unref(f->own_slots[i]);
+        f->own_slots[i] = NULL;
+    }
     f->slots = NULL;
 }
 
@@ -56,7 +83,7 @@ void frame_take_all(struct frame *f, uint32_t node)
 {
     const struct node *n = &f->graph->nodes[node];
     f->ending = node;
-    f->nodes[node].has_ended = true;
+    frame_node(f, node)->has_ended = true;
     for (uint32_t i = 0; i < n->out_count; i++)
         take_edge(f, n->out[i]);
 }
@@ -67,7 +94,7 @@ void frame_take_handle(struct frame *f, uint32_t node, struct str handle)
     const struct edge *edges = f->graph->edges;
     struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
     f->ending = node;
-    f->nodes[node].has_ended = true;
+    frame_node(f, node)->has_ended = true;
     for (uint32_t i = 0; i < n->out_count; i++) {
         if (!str_eq(edges[n->out[i]].handle, handle)) {
             skip_edge(f, n->out[i], &skipped);
@@ -110,10 +137,10 @@ struct value *frame_get(const struct frame *f, const struct selector *selector)
 static void take_edge(struct frame *f, uint32_t edge)
 {
     const struct edge *e = &f->graph->edges[edge];
-    struct frame_node *target = &f->nodes[e->target];
-    if (f->edges[edge] != FRAME_UNKNOWN)
+    struct frame_node *target = frame_node(f, e->target);
+    if (*edge_mark(f, edge) != FRAME_UNKNOWN)
         return;
-    f->edges[edge] = FRAME_TAKEN;
+    *edge_mark(f, edge) = FRAME_TAKEN;
     target->edges_unknown--;
     target->edges_taken++;
     if (f->edge_taken != NULL)
@@ -126,10 +153,10 @@ static void take_edge(struct frame *f, uint32_t edge)
 static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skipped)
 {
     const struct edge *e = &f->graph->edges[edge];
-    struct frame_node *target = &f->nodes[e->target];
-    if (f->edges[edge] != FRAME_UNKNOWN)
+    struct frame_node *target = frame_node(f, e->target);
+    if (*edge_mark(f, edge) != FRAME_UNKNOWN)
         return;
-    f->edges[edge] = FRAME_SKIPPED;
+    *edge_mark(f, edge) = FRAME_SKIPPED;
     target->edges_unknown--;
     if (target->edges_unknown > 0)
         return;
@@ -153,7 +180,7 @@ static void pass_on_skips(struct frame *f, struct frame_queue *skipped)
 
 static void make_ready(struct frame *f, uint32_t node)
 {
-    struct frame_node *n = &f->nodes[node];
+    struct frame_node *n = frame_node(f, node);
     if (n->mark != FRAME_UNKNOWN)
         return;
     n->mark = FRAME_TAKEN;
@@ -163,11 +190,11 @@ static void make_ready(struct frame *f, uint32_t node)
 
 static void queue_push(struct frame *f, struct frame_queue *q, uint32_t node)
 {
-    f->nodes[node].next = FRAME_NO_NODE;
+    frame_node(f, node)->next = FRAME_NO_NODE;
     if (q->first == FRAME_NO_NODE)
         q->first = node;
     else
-        f->nodes[q->last].next = node;
+        frame_node(f, q->last)->next = node;
     q->last = node;
 }
 
@@ -175,6 +202,6 @@ static uint32_t queue_pop(struct frame *f, struct frame_queue *q)
 {
     uint32_t node = q->first;
     if (node != FRAME_NO_NODE)
-        q->first = f->nodes[node].next;
+        q->first = frame_node(f, node)->next;
     return node;
 }

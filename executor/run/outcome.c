@@ -5,24 +5,36 @@
 #include "executor/run/run_core.h"
 #include <stdio.h>
 
+static void count_tokens(const struct node_exec *x);
 static void node_succeeded(struct run *run, struct node_exec *x);
+static void go_on(struct node_exec *x, struct str handle, enum node_status status, struct str error);
 static void node_failed(struct run *run, struct node_exec *x);
+static void node_fails_its_scope(struct run *run, struct node_exec *x);
 static void node_retries(struct run *run, struct node_exec *x);
 static void node_excepted(struct run *run, struct node_exec *x);
 static struct value *exception_outputs(struct run *run, const struct node_exec *x);
 static void check_limits(struct run *run);
-static void merge_outputs(struct run *run, const struct value *outputs);
 static void keep_reasoning(struct run *run, const struct node_exec *x);
 
 void outcome_of(struct node_exec *x)
 {
     struct run *run = x->run;
-    run->tokens += x->result.total_tokens;
+    count_tokens(x);
     if (x->has_failed)
         node_failed(run, x);
     else
         node_succeeded(run, x);
     check_limits(run);
+}
+
+/* Those of a container's nodes have been counted already. */
+static void count_tokens(const struct node_exec *x)
+{
+    if (x->node->kind == NODE_CONTAINER)
+        return;
+    x->run->tokens += x->result.total_tokens;
+    for (struct scope *s = x->scope; s->owner != NULL; s = s->around)
+        scope_child(s)->tokens += x->result.total_tokens;
 }
 
 static void node_succeeded(struct run *run, struct node_exec *x)
@@ -35,18 +47,32 @@ static void node_succeeded(struct run *run, struct node_exec *x)
         node_failed(run, x);
         return;
     }
-    frame_set_outputs(&run->frame, node, x->result.outputs);
-    if (node->kind == NODE_ROOT)
+    frame_set_outputs(&x->scope->frame, node, x->result.outputs);
+    if (node->index == run->graph->root)
         variables_set_flat(run);
     if (node->type->kind == NODE_RESPONSE)
-        merge_outputs(run, x->result.outputs);
+        scope_merge_outputs(x->scope, x->result.outputs);
     keep_reasoning(run, x);
-    if (node->kind == NODE_BRANCH)
-        frame_take_handle(&run->frame, node->index, handle);
+    go_on(x, node->kind == NODE_BRANCH ? handle : STR(""), NODE_STATUS_SUCCEEDED, STR(""));
+}
+
+/*
+ * The edges are taken: those of `handle`, or all when it is empty. What becomes readable by that is sent before the node's
+ * own end, but behind the end of a container's children (dify-dsl.md 3.9, 5.1).
+ */
+static void go_on(struct node_exec *x, struct str handle, enum node_status status, struct str error)
+{
+    struct scope *s = x->scope;
+    bool is_container = x->node->kind == NODE_CONTAINER;
+    if (is_container)
+        emit_node_finished(x, status, error);
+    if (handle.len > 0)
+        frame_take_handle(&s->frame, x->node->index, handle);
     else
-        frame_take_all(&run->frame, node->index);
-    response_node_ended(&run->responses, node->index);
-    emit_node_finished(x, NODE_STATUS_SUCCEEDED, STR(""));
+        frame_take_all(&s->frame, x->node->index);
+    response_node_ended(&s->responses, x->node->index);
+    if (!is_container)
+        emit_node_finished(x, status, error);
     exec_release(x);
 }
 
@@ -54,7 +80,7 @@ static void node_failed(struct run *run, struct node_exec *x)
 {
     const struct node *node = x->node;
     run->exceptions++;
-    response_forget(&run->responses, node);
+    response_forget(&x->scope->responses, node);
     bool may_retry =
         node->retry_enabled && node->type != NULL && node->type->has_retry && node->unsupported == NULL;
     if (may_retry && x->retries < node->max_retries) {
@@ -62,11 +88,24 @@ static void node_failed(struct run *run, struct node_exec *x)
     } else if (node->error_strategy != ERROR_STRATEGY_NONE) {
         node_excepted(run, x);
     } else {
-        struct str error = arena_copy(&run->arena, x->error);
-        emit_node_finished(x, NODE_STATUS_FAILED, x->error);
-        exec_release(x);
-        run_end(run, END_REASON_NODE_FAILED, error.ptr != NULL ? error : STR("A node failed"));
+        node_fails_its_scope(run, x);
     }
+}
+
+/* The run, or the child of a container; then what comes of it is the container's decision (dify-dsl.md 3.5). */
+static void node_fails_its_scope(struct run *run, struct node_exec *x)
+{
+    struct node_child *child = scope_child(x->scope);
+    struct value *error = value_string(&run->account, x->error);
+    struct str error_type = str_c(x->result.error_type);
+    struct str text = error != NULL ? value_text(error) : STR("A node failed");
+    emit_node_finished(x, NODE_STATUS_FAILED, x->error);
+    exec_release(x);
+    if (child != NULL)
+        child_fail(child, text, error_type);
+    else
+        run_end(run, END_REASON_NODE_FAILED, text);
+    value_unref(error);
 }
 
 static void node_retries(struct run *run, struct node_exec *x)
@@ -91,14 +130,9 @@ static void node_excepted(struct run *run, struct node_exec *x)
     }
     value_unref(x->result.outputs);
     x->result.outputs = outputs;
-    frame_set_outputs(&run->frame, node, outputs);
-    if (node->error_strategy == ERROR_STRATEGY_FAIL_BRANCH)
-        frame_take_handle(&run->frame, node->index, STR("fail-branch"));
-    else
-        frame_take_all(&run->frame, node->index);
-    response_node_ended(&run->responses, node->index);
-    emit_node_finished(x, NODE_STATUS_EXCEPTION, x->error);
-    exec_release(x);
+    frame_set_outputs(&x->scope->frame, node, outputs);
+    go_on(x, node->error_strategy == ERROR_STRATEGY_FAIL_BRANCH ? STR("fail-branch") : STR(""),
+          NODE_STATUS_EXCEPTION, x->error);
 }
 
 static struct value *exception_outputs(struct run *run, const struct node_exec *x)
@@ -123,37 +157,6 @@ static void check_limits(struct run *run)
     snprintf(text, sizeof text, "Maximum execution steps exceeded: %d > %d", (int)run->starts,
              (int)run->params.limits.max_steps);
     run_end(run, END_REASON_STEP_LIMIT, str_c(text));
-}
-
-/* Later members win; `answer` goes behind what is there (dify-dsl.md 3.8). */
-static void merge_outputs(struct run *run, const struct value *outputs)
-{
-    struct value_builder b;
-    value_object_begin(&b, &run->account);
-    for (size_t i = 0; run->outputs != NULL && i < value_count(run->outputs); i++)
-        value_object_put(&b, value_key(run->outputs, i), value_ref(value_member(run->outputs, i)));
-    for (size_t i = 0; outputs != NULL && i < value_count(outputs); i++) {
-        struct str key = value_key(outputs, i);
-        struct value *v = value_member(outputs, i);
-        struct value *before = run->outputs == NULL ? NULL : value_get(run->outputs, key);
-        if (before != NULL && str_eq_c(key, "answer") && value_type(before) == VALUE_STRING &&
-            value_type(v) == VALUE_STRING) {
-            struct buf text;
-            buf_init(&text, run->params.limits.max_bytes);
-            buf_put(&text, value_text(before));
-            buf_put(&text, value_text(v));
-            value_object_put(&b, key, value_string_take(&run->account, &text));
-        } else {
-            value_object_put(&b, key, value_ref(v));
-        }
-    }
-    struct value *merged = value_object_end(&b);
-    if (merged == NULL) {
-        run->has_no_memory = true;
-        return;
-    }
-    value_unref(run->outputs);
-    run->outputs = merged;
 }
 
 static void keep_reasoning(struct run *run, const struct node_exec *x)

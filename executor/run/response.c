@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 static bool init_session(struct response_set *s, struct arena *arena, const struct response *response);
+static void block(struct response_session *session);
 static int by_node_id(const void *a, const void *b);
 static void enqueue(struct response_set *s, struct response_session *session);
 static bool can_be_completed(const struct response_set *s, const struct response_session *session);
@@ -52,7 +53,12 @@ bool response_init(struct response_set *s, struct arena *arena, const struct gra
 {
     *s = (struct response_set){
         .graph = graph, .text_bytes_max = text_bytes_max, .host = host, .host_arg = host_arg};
-    s->sessions = arena_array(arena, graph->response_count, sizeof *s->sessions);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < graph->response_count; i++)
+        count += graph->nodes[graph->responses[i].node].container == container;
+    if (count == 0)
+        return true;
+    s->sessions = arena_array(arena, count, sizeof *s->sessions);
     s->streams = arena_array(arena, graph->slot_count, sizeof(struct response_stream *));
     if (s->sessions == NULL || s->streams == NULL)
         return false;
@@ -70,12 +76,12 @@ bool response_init(struct response_set *s, struct arena *arena, const struct gra
 static bool init_session(struct response_set *s, struct arena *arena, const struct response *response)
 {
     struct response_session *session = &s->sessions[s->session_count++];
-    *session = (struct response_session){.response = response, .node = &s->graph->nodes[response->node]};
-    session->blocking = arena_array(arena, response->path_count, sizeof *session->blocking);
-    if (session->blocking == NULL)
+    uint32_t *blocking = arena_array(arena, response->path_count, sizeof *blocking);
+    *session = (struct response_session){
+        .response = response, .node = &s->graph->nodes[response->node], .blocking = blocking};
+    if (blocking == NULL)
         return false;
-    for (uint32_t i = 0; i < response->path_count; i++)
-        session->blocking[i] = response->path_counts[i];
+    block(session);
     for (uint32_t i = 0; i < response->segment_count; i++) {
         const struct response_segment *segment = &response->segments[i];
         if (!segment->is_reference || segment->selector.slot == SLOT_NONE ||
@@ -90,10 +96,33 @@ static bool init_session(struct response_set *s, struct arena *arena, const stru
     return true;
 }
 
+/* As before the first edge. */
+static void block(struct response_session *session)
+{
+    *session = (struct response_session){
+        .response = session->response, .node = session->node, .blocking = session->blocking};
+    for (uint32_t i = 0; i < session->response->path_count; i++)
+        session->blocking[i] = session->response->path_counts[i];
+}
+
 static int by_node_id(const void *a, const void *b)
 {
     const struct response_session *left = a, *right = b;
     return str_cmp(left->node->id, right->node->id);
+}
+
+void response_restart(struct response_set *s)
+{
+    for (uint32_t i = 0; i < s->session_count; i++)
+        block(&s->sessions[i]);
+    for (uint32_t i = 0; s->streams != NULL && i < s->graph->slot_count; i++) {
+        if (s->streams[i] == NULL)
+            continue;
+        buf_clear(&s->streams[i]->text);
+        s->streams[i]->has_begun = s->streams[i]->is_closed = false;
+    }
+    s->active = s->last = NULL;
+    s->is_ending = false;
 }
 
 void response_fini(struct response_set *s)
@@ -166,7 +195,7 @@ static bool take_from_paths(struct response_session *session, uint32_t edge)
 
 void response_chunk(struct response_set *s, uint32_t slot, struct str text, bool is_final)
 {
-    if (slot == SLOT_NONE || s->streams[slot] == NULL || s->streams[slot]->is_closed)
+    if (s->streams == NULL || slot == SLOT_NONE || s->streams[slot] == NULL || s->streams[slot]->is_closed)
         return;
     struct response_stream *stream = s->streams[slot];
     buf_put(&stream->text, text);
@@ -195,7 +224,7 @@ void response_forget(struct response_set *s, const struct node *node)
 {
     for (uint32_t i = 0; i < node->slot_count; i++) {
         uint32_t slot = node->slots[i].slot;
-        struct response_stream *stream = slot == SLOT_NONE ? NULL : s->streams[slot];
+        struct response_stream *stream = slot == SLOT_NONE || s->streams == NULL ? NULL : s->streams[slot];
         if (stream == NULL || !stream->has_begun)
             continue;
         struct response_session *active = s->active;

@@ -57,7 +57,8 @@ struct response_set {
     const struct graph *graph;
     struct response_session *sessions; /* in the order of their nodes' ids */
     uint32_t session_count;
-    struct response_stream **streams; /* by slot; NULL: no response mentions it */
+    struct response_stream *
+        *streams; /* by slot; NULL: no response mentions it; without responses NULL itself */
     struct response_session *active, *last;
     bool is_ending;
     bool has_failed; /* no memory: what is emitted is not to be trusted any more */
@@ -70,6 +71,8 @@ struct response_set {
 MUST_CHECK bool response_init(struct response_set *s, struct arena *arena, const struct graph *graph,
                               uint32_t container, size_t text_bytes_max, const struct response_host *host,
                               void *host_arg);
+/* As it was after response_init(); memory is kept. */
+void response_restart(struct response_set *s);
 void response_fini(struct response_set *s);
 
 void response_edge_taken(struct response_set *s, uint32_t edge);

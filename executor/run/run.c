@@ -22,51 +22,13 @@ static void begin(struct run *run);
 static bool end_if_due(struct run *run);
 static bool advance_once(struct run *run);
 static void wake_resting(struct run *run);
-static void start_node(struct run *run, uint32_t node);
+static void start_node(struct scope *scope, const struct node *node);
 static void look_at(struct run *run, struct node_exec *x);
+static void look_at_scope(struct scope *scope);
 static enum run_status status_of(const struct run *run, enum end_reason reason);
 static struct str text_of(enum end_reason reason);
 static void ask_for_timer(struct run *run);
-static void cancel_all(struct run *run);
-
-static struct value *frame_value(void *arg, const struct selector *selector)
-{
-    return frame_get(&((struct run *)arg)->frame, selector);
-}
-
-static enum response_source source_state(void *arg, uint32_t node)
-{
-    const struct frame_node *n = &((struct run *)arg)->frame.nodes[node];
-    if (n->mark == FRAME_SKIPPED)
-        return RESPONSE_SOURCE_SKIPPED;
-    return n->has_ended ? RESPONSE_SOURCE_ENDED : RESPONSE_SOURCE_OPEN;
-}
-
-static bool charge_response(void *arg, size_t bytes)
-{
-    return run_charge(arg, bytes);
-}
-
-static void emit_response(void *arg, const struct response_text *text)
-{
-    emit_text(arg, text);
-}
-
-static void rewind_response(void *arg, size_t bytes)
-{
-    ((struct run *)arg)->text_offset -= bytes;
-}
-
-static const struct response_host response_host = {.get = frame_value,
-                                                   .source = source_state,
-                                                   .charge = charge_response,
-                                                   .emit = emit_response,
-                                                   .rewind = rewind_response};
-
-static void edge_taken(void *arg, uint32_t edge)
-{
-    response_edge_taken(&((struct run *)arg)->responses, edge);
-}
+static void free_children(struct run *run);
 
 enum status_code run_new(const struct run_params *params, const struct run_host *host, void *host_arg,
                          struct run **ret_run, struct status *err)
@@ -77,6 +39,7 @@ enum status_code run_new(const struct run_params *params, const struct run_host 
     run->host = host;
     run->host_arg = host_arg;
     run->graph = graph_ref(params->graph);
+    run->top.run = run;
     run->started_us = run_now_us(run);
     run->usage.first_token_ms = -1;
     arena_init(&run->arena, RUN_ARENA_BYTES_MAX);
@@ -137,14 +100,11 @@ static enum status_code init_values(struct run *run, const struct run_params *pa
         rc = inputs_check_files(&run->account, params->files, &files, err);
     if (rc != STATUS_OK)
         return rc;
-    if (!frame_init(&run->frame, &run->arena, run->graph, run->graph->root) ||
-        !response_init(&run->responses, &run->arena, run->graph, UINT32_MAX, run->params.limits.max_bytes,
-                       &response_host, run)) {
+    if (!scope_init(&run->top, run, UINT32_MAX) || !scope_begin(&run->top, NULL, NULL, false)) {
         value_unref(files);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
     }
-    run->frame.edge_taken = edge_taken;
-    run->frame.arg = run;
+    scope_queue(&run->top);
     if (!variables_init(run, params, files))
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "run: no memory");
     return STATUS_OK;
@@ -154,14 +114,15 @@ void run_free(struct run *run)
 {
     if (run == NULL)
         return;
-    cancel_all(run);
+    scope_cancel(&run->top, (struct str){0});
     for (struct run_reasoning *r = run->reasoning; r != NULL; r = r->next)
         value_unref(r->text);
-    value_unref(run->outputs);
     value_unref(run->inputs);
+    value_unref(run->history);
     variables_fini(run);
-    response_fini(&run->responses);
-    frame_fini(&run->frame);
+    free_children(run);
+    scope_fini(&run->top);
+    response_fini(&run->top.responses);
     arena_fini(&run->arena);
     graph_unref(run->graph);
     free(run);
@@ -179,7 +140,7 @@ enum run_progress run_advance(struct run *run, int budget_steps, int64_t budget_
     for (int steps = 0;; steps++) {
         if (end_if_due(run))
             return RUN_ENDED;
-        bool has_work = run->noted_first != NULL || frame_has_ready(&run->frame);
+        bool has_work = run->noted != NULL || run->queued_first != NULL;
         if (run->is_paused || (!has_work && run->execs != NULL)) {
             ask_for_timer(run);
             return RUN_IDLE;
@@ -187,7 +148,7 @@ enum run_progress run_advance(struct run *run, int budget_steps, int64_t budget_
         if (has_work && steps > 0 && (steps >= budget_steps || run_now_us(run) >= until_us))
             return RUN_MORE;
         if (!advance_once(run)) {
-            response_end(&run->responses);
+            response_end(&run->top.responses);
             if (!end_if_due(run))
                 run_end(run, END_REASON_COMPLETED, STR(""));
             return RUN_ENDED;
@@ -260,12 +221,15 @@ void run_note(struct run *run, struct node_exec *x)
     if (x->is_noted)
         return;
     x->is_noted = true;
-    x->next_noted = NULL;
-    if (run->noted_first == NULL)
-        run->noted_first = x;
-    else
-        run->noted_last->next_noted = x;
-    run->noted_last = x;
+    DL_APPEND2(run->noted, x, prev_noted, next_noted);
+}
+
+void run_unnote(struct run *run, struct node_exec *x)
+{
+    if (!x->is_noted)
+        return;
+    x->is_noted = false;
+    DL_DELETE2(run->noted, x, prev_noted, next_noted);
 }
 
 bool run_charge(struct run *run, size_t bytes)
@@ -299,7 +263,7 @@ static bool end_if_due(struct run *run)
         return true;
     if (run->stop_reason != END_REASON_NONE) {
         run_end(run, run->stop_reason, run->stop_text);
-    } else if (run->account.is_full || run->has_no_memory || run->responses.has_failed) {
+    } else if (run->account.is_full || run->has_no_memory || run->top.responses.has_failed) {
         run_end(run, END_REASON_MEMORY_LIMIT, text_of(END_REASON_MEMORY_LIMIT));
     } else if (run->ends_ms != 0 && now_us / 1000 >= run->ends_ms) {
         run_end(run, END_REASON_DEADLINE, text_of(END_REASON_DEADLINE));
@@ -316,16 +280,15 @@ static bool end_if_due(struct run *run)
 /* False: there was nothing to do. */
 static bool advance_once(struct run *run)
 {
-    struct node_exec *x = run->noted_first;
-    if (x != NULL) {
-        run->noted_first = x->next_noted;
-        look_at(run, x);
+    uint32_t node;
+    if (run->noted != NULL) {
+        look_at(run, run->noted);
         return true;
     }
-    uint32_t node = frame_pop(&run->frame);
-    if (node == FRAME_NO_NODE)
+    struct scope *scope = scope_pop(run, &node);
+    if (scope == NULL)
         return false;
-    start_node(run, node);
+    start_node(scope, &run->graph->nodes[node]);
     return true;
 }
 
@@ -340,27 +303,51 @@ static void wake_resting(struct run *run)
     }
 }
 
-static void start_node(struct run *run, uint32_t node)
+static void start_node(struct scope *scope, const struct node *node)
 {
-    struct node_exec *x = exec_new(run, &run->graph->nodes[node], run->frame.nodes[node].predecessor);
+    struct run *run = scope->run;
+    struct node_exec *x = exec_new(scope, node);
     if (x == NULL) {
         run->has_no_memory = true;
         return;
     }
-    x->index = ++run->starts;
-    emit_node_started(x);
+    if (node->type == NULL || !node->type->is_silent)
+        x->index = ++run->starts;
+    if (node->kind != NODE_CONTAINER)
+        emit_node_started(x);
+    else if (node->unsupported != NULL)
+        emit_container_started(x, NULL, 0); /* else it says itself what it goes over */
     exec_start(x);
 }
 
 static void look_at(struct run *run, struct node_exec *x)
 {
+    struct scope *scope = x->scope;
     if (x->state == EXEC_RUNNING)
         exec_deliver(x); /* still noted: a report it makes is looked at right here */
-    x->is_noted = false;
-    if (x->state == EXEC_RESTING)
+    run_unnote(run, x);
+    if (x->state == EXEC_RESTING) {
         exec_start(x);
-    else if (x->state == EXEC_REPORTED && !run->account.is_full && !run->has_no_memory)
+    } else if (x->state == EXEC_REPORTED && !run->account.is_full && !run->has_no_memory) {
         outcome_of(x); /* without memory a report is not to be trusted; the run ends next */
+        if (!run->has_ended)
+            look_at_scope(scope);
+    }
+}
+
+/* A node of it has ended: others may be ready, or it has come to its end. */
+static void look_at_scope(struct scope *scope)
+{
+    struct node_child *child = scope_child(scope);
+    if (scope->responses.has_failed)
+        scope->run->has_no_memory = true;
+    if (child != NULL && child->has_ended)
+        return;
+    scope_queue(scope);
+    if (child == NULL || scope->living > 0 || scope->is_queued)
+        return;
+    response_end(&scope->responses);
+    child_note_end(child);
 }
 
 /* --- its end --- */
@@ -369,14 +356,7 @@ static void look_at(struct run *run, struct node_exec *x)
 void run_end(struct run *run, enum end_reason reason, struct str text)
 {
     assert(!run->has_ended);
-    struct node_exec *x, *next;
-    DL_FOREACH_SAFE (run->execs, x, next) {
-        x->is_noted = false; /* the whole list is dropped */
-        exec_cancel(x);
-        emit_node_finished(x, NODE_STATUS_STOPPED, text);
-        exec_release(x);
-    }
-    run->noted_first = NULL;
+    scope_cancel(&run->top, text.ptr != NULL ? text : STR(""));
     emit_end(run, status_of(run, reason), reason, text);
     run->has_ended = true;
 }
@@ -447,12 +427,11 @@ static void ask_for_timer(struct run *run)
     run->host->timer_start(run->host_arg, run, at_ms);
 }
 
-static void cancel_all(struct run *run)
+/* Those that have ended; a living one has been ended with its container. */
+static void free_children(struct run *run)
 {
-    struct node_exec *x, *next;
-    DL_FOREACH_SAFE (run->execs, x, next) {
-        x->is_noted = false; /* the whole list is dropped */
-        exec_cancel(x);
-        exec_release(x);
+    for (uint32_t i = 0; run->spare_children != NULL && i < run->graph->node_count; i++) {
+        for (struct node_child *child = run->spare_children[i]; child != NULL; child = child->next)
+            response_fini(&child->scope.responses);
     }
 }

@@ -17,12 +17,13 @@ bool variables_init(struct run *run, const struct run_params *params, struct val
     if (!make_system(run, params, take_files))
         return false;
     for (size_t i = 0; i < run->system_count; i++)
-        frame_set(&run->frame, graph_slot(g, STR("sys"), str_c(run->system[i].name)), run->system[i].value);
+        frame_set(&run->top.frame, graph_slot(g, STR("sys"), str_c(run->system[i].name)),
+                  run->system[i].value);
     run->environment = value_ref(params->environment);
     set_environment(run);
     for (uint32_t i = 0; g->mode == APP_MODE_CHATFLOW && i < g->conversation_count; i++)
-        frame_set(&run->frame, g->conversation[i].slot, g->conversation[i].value);
-    frame_set_outputs(&run->frame, &g->nodes[g->root], run->inputs);
+        frame_set(&run->top.frame, g->conversation[i].slot, g->conversation[i].value);
+    frame_set_outputs(&run->top.frame, &g->nodes[g->root], run->inputs);
     return true;
 }
 
@@ -70,9 +71,10 @@ static void set_environment(struct run *run)
     const struct graph *g = run->graph;
     const struct value *replaced = run->environment;
     for (uint32_t i = 0; i < g->environment_count; i++)
-        frame_set(&run->frame, g->environment[i].slot, g->environment[i].value);
+        frame_set(&run->top.frame, g->environment[i].slot, g->environment[i].value);
     for (size_t i = 0; replaced != NULL && i < value_count(replaced); i++)
-        frame_set(&run->frame, graph_slot(g, STR("env"), value_key(replaced, i)), value_member(replaced, i));
+        frame_set(&run->top.frame, graph_slot(g, STR("env"), value_key(replaced, i)),
+                  value_member(replaced, i));
 }
 
 void variables_set_flat(struct run *run)
@@ -85,7 +87,7 @@ void variables_set_flat(struct run *run)
             continue;
         struct value *v = find_conversation(run, str_sub(name, sizeof "conversation." - 1, name.len));
         if (v != NULL)
-            frame_set(&run->frame, root->slots[i].slot, v);
+            frame_set(&run->top.frame, root->slots[i].slot, v);
     }
 }
 
@@ -96,7 +98,7 @@ static struct value *find_conversation(const struct run *run, struct str name)
     for (uint32_t i = 0; i < g->conversation_count; i++) {
         const struct variable_definition *d = &g->conversation[i];
         if (str_eq(d->name, name))
-            return d->slot != SLOT_NONE ? run->frame.slots[d->slot] : d->value;
+            return d->slot != SLOT_NONE ? run->top.frame.slots[d->slot] : d->value;
     }
     return NULL;
 }

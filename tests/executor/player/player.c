@@ -79,6 +79,7 @@ static void open_text(struct player *p, struct str dsl, bool is_lenient)
     buf_init(&p->log, LOG_BYTES_MAX);
     buf_init(&p->text, LOG_BYTES_MAX);
     buf_init(&p->outputs, LOG_BYTES_MAX);
+    buf_init(&p->last_loop_variables, LOG_BYTES_MAX);
     buf_init(&p->last_record, LOG_BYTES_MAX);
     if (compile(p, dsl, is_lenient, &problems) != STATUS_OK)
         fail_msg("the export has problems:\n%.*s", STR_ARG(buf_str(&problems)));
@@ -126,6 +127,13 @@ void player_open_export(struct player *p, const char *name)
     buf_fini(&text);
 }
 
+void player_reserve(struct player *p)
+{
+    struct buf *bufs[] = {&p->log, &p->text, &p->outputs, &p->last_record, &p->last_loop_variables};
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        (void)buf_reserve(bufs[i], 64 * 1024);
+}
+
 void player_close(struct player *p)
 {
     run_free(p->run);
@@ -136,6 +144,7 @@ void player_close(struct player *p)
     buf_fini(&p->text);
     buf_fini(&p->outputs);
     buf_fini(&p->last_record);
+    buf_fini(&p->last_loop_variables);
 }
 
 /* --- the run --- */
@@ -421,6 +430,24 @@ static void put_record(struct player *p, const struct event_node *n)
     snprintf(p->last_error_type, sizeof p->last_error_type, "%.*s", STR_ARG(n->error_type));
 }
 
+/* " in loop#1", for nodes inside of containers. */
+static void put_nesting(struct buf *b, const struct event_node *n)
+{
+    if (n->iteration_id.len > 0)
+        buf_printf(b, " in %.*s#%d", STR_ARG(n->iteration_id), (int)n->iteration_index);
+    if (n->loop_id.len > 0)
+        buf_printf(b, " in %.*s#%d", STR_ARG(n->loop_id), (int)n->loop_index);
+}
+
+static void put_container(struct player *p, const struct event_node *n)
+{
+    put_record(p, n);
+    p->last_durations = n->duration_count;
+    p->last_container_tokens = n->total_tokens;
+    buf_clear(&p->last_loop_variables);
+    put_json(&p->last_loop_variables, n->loop_variables);
+}
+
 static void put_event(struct player *p, const struct run_event *event)
 {
     struct buf *b = &p->log;
@@ -432,6 +459,7 @@ static void put_event(struct player *p, const struct run_event *event)
         break;
     case EVENT_NODE_STARTED:
         buf_printf(b, " %.*s", STR_ARG(event->node.node_id));
+        put_nesting(b, &event->node);
         assert_int_equal(event->node.execution_id.len, 36);
         snprintf(p->last_predecessor, sizeof p->last_predecessor, "%.*s",
                  STR_ARG(event->node.predecessor_id));
@@ -439,6 +467,7 @@ static void put_event(struct player *p, const struct run_event *event)
     case EVENT_NODE_FINISHED:
     case EVENT_NODE_RETRY:
         buf_printf(b, " %.*s %s", STR_ARG(event->node.node_id), node_statuses[event->node.status]);
+        put_nesting(b, &event->node);
         if (event->kind == EVENT_NODE_RETRY)
             buf_printf(b, " %d", (int)event->node.retry_index);
         put_error(b, event->node.error);
@@ -485,11 +514,27 @@ static void put_event(struct player *p, const struct run_event *event)
         put_error(b, event->finished.error);
         break;
     case EVENT_ITERATION_STARTED:
-    case EVENT_ITERATION_NEXT:
-    case EVENT_ITERATION_COMPLETED:
     case EVENT_LOOP_STARTED:
+        buf_printf(b, " %.*s %d ", STR_ARG(event->node.node_id), (int)event->node.length);
+        put_json(b, event->node.inputs);
+        put_nesting(b, &event->node);
+        break;
+    case EVENT_ITERATION_NEXT:
     case EVENT_LOOP_NEXT:
+        buf_printf(b, " %.*s %d", STR_ARG(event->node.node_id), (int)event->node.index);
+        put_nesting(b, &event->node);
+        break;
+    case EVENT_ITERATION_COMPLETED:
     case EVENT_LOOP_COMPLETED:
+        buf_printf(b, " %.*s %s ", STR_ARG(event->node.node_id), node_statuses[event->node.status]);
+        put_json(b, event->node.outputs);
+        buf_printf(b, " steps %d", (int)event->node.steps);
+        if (event->node.completed_reason.len > 0)
+            buf_printf(b, " %.*s", STR_ARG(event->node.completed_reason));
+        put_nesting(b, &event->node);
+        put_error(b, event->node.error);
+        put_container(p, &event->node);
+        break;
     case EVENT_MESSAGE_REPLACE:
     case EVENT_PING:
         break;

@@ -7,6 +7,11 @@
  *     message llm.text "Hel"
  *     message llm.text "" final
  *     node_finished llm succeeded
+ *     iteration_started it 2 {"iterator_selector":[1,2]}
+ *     iteration_next it 0
+ *     node_started inner in it#0
+ *     iteration_completed it succeeded {"output":[1,2]} steps 2
+ *     loop_completed loop succeeded {"n":5,"loop_round":4} steps 10 loop_break
  *     message_end
  *     workflow_finished succeeded completed {"answer":"Hel"}
  *
@@ -54,6 +59,10 @@ struct player {
     char reasoning[256]; /* JSON of message_end */
     struct buf
         last_record; /* of the last node_finished or node_retry: {"inputs":…,"process_data":…,"outputs":…} */
+    struct buf
+        last_loop_variables; /* JSON; of the last loop_completed or iteration_completed, as are the next two */
+    size_t last_durations;
+    int64_t last_container_tokens;
     char last_error_type[64];
     char last_predecessor[64]; /* of the last node_started */
     uint64_t sequence;
@@ -72,6 +81,8 @@ char *player_problems(const char *dsl);
 /* An export of the test data (HEDDLE_DSL_DIR, or shared/dsl beside the sources); skips the test when there is none. */
 void player_open_export(struct player *p, const char *name);
 void player_close(struct player *p);
+/* Memory for what the player itself keeps, so that only the run allocates from here on. */
+void player_reserve(struct player *p);
 
 /* Makes the run; the test fails when it is refused. */
 void player_start(struct player *p, const struct play *play);
@@ -119,6 +130,20 @@ void player_check_contains(const char *needle, struct str text);
          "model: {provider: p, name: m, mode: chat, completion_params: {}}, "                                \
          "prompt_template: [{role: user, text: \"" prompt "\"}], context: {enabled: false}, "                \
          "vision: {enabled: false}" more)
+/* Nodes of a container: its own, its start node, those inside. */
+#define ITERATION(id, list, output, more)                                                                    \
+    NODE(id, "iteration",                                                                                    \
+         "iterator_selector: [" list "], output_selector: [" output "], start_node_id: " id "start" more)    \
+    "    - {id: " id "start, type: custom-iteration-start, parentId: " id                                    \
+    ", data: {type: iteration-start, title: ''}}\n"
+#define LOOP(id, count, variables, more)                                                                     \
+    NODE(id, "loop",                                                                                         \
+         "loop_count: " count ", loop_variables: [" variables "], start_node_id: " id "start" more)          \
+    "    - {id: " id "start, type: custom-loop-start, parentId: " id                                         \
+    ", data: {type: loop-start, title: ''}}\n"
+#define INSIDE(container, id, type, rest)                                                                    \
+    "    - {id: " id ", type: custom, parentId: " container ", data: {type: " type ", title: " id ", " rest  \
+    "}}\n"
 #define ANSWER(id, text) NODE(id, "answer", "answer: \"" text "\"")
 #define END_OF(id, name, selector)                                                                           \
     NODE(id, "end", "outputs: [{variable: " name ", value_selector: [" selector "]}]")

@@ -22,14 +22,15 @@ static void plan_init(struct plan *p, uint32_t nodes)
     assert_true(p->nodes != NULL && p->edges != NULL);
     arena_init(&p->arena, (size_t)64 << 20);
     for (uint32_t i = 0; i < nodes; i++)
-        p->nodes[i] = (struct node){.index = i, .container = UINT32_MAX};
+        p->nodes[i] = (struct node){.index = i, .local = i, .container = UINT32_MAX};
     p->graph = (struct graph){.nodes = p->nodes, .node_count = nodes, .edges = p->edges};
 }
 
 static void connect(struct plan *p, uint32_t source, uint32_t target, const char *handle)
 {
     uint32_t index = p->graph.edge_count++;
-    p->edges[index] = (struct edge){index, source, target, str_c(handle)};
+    p->edges[index] = (struct edge){
+        .index = index, .local = index, .source = source, .target = target, .handle = str_c(handle)};
 }
 
 /* Lists the edges at their nodes, and makes the frame with root 0. */
@@ -49,7 +50,12 @@ static void plan_begin(struct plan *p)
         source->out[source->out_count++] = i;
         target->in[target->in_count++] = i;
     }
-    assert_true(frame_init(&p->frame, &p->arena, &p->graph, 0));
+    p->graph.top = (struct node_set){arena_array(&p->arena, p->graph.node_count, sizeof(uint32_t)),
+                                     p->graph.node_count, p->graph.edge_count};
+    for (uint32_t i = 0; i < p->graph.node_count; i++)
+        p->graph.top.nodes[i] = i;
+    assert_true(frame_init(&p->frame, &p->arena, &p->graph, UINT32_MAX));
+    assert_true(frame_begin(&p->frame, &p->arena, NULL, false));
 }
 
 static void plan_end(struct plan *p)

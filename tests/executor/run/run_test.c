@@ -565,10 +565,7 @@ static void a_run_without_memory_ends_and_nothing_leaks(void **state)
         struct player p;
         struct status err = {0};
         player_open(&p, dsl);
-        (void)buf_reserve(&p.log, 64 * 1024); /* what the player itself needs */
-        (void)buf_reserve(&p.text, 4096);
-        (void)buf_reserve(&p.outputs, 4096);
-        (void)buf_reserve(&p.last_record, 64 * 1024);
+        player_reserve(&p);
         alloc_fail_after(n);
         enum status_code rc =
             player_try(&p, &(struct play){.query = "q", .inputs = "{\"x\":\"y\",\"n\":\"5\"}"}, &err);
