@@ -77,9 +77,9 @@ static void llm_start(struct node_exec *x)
         node_fail(x, &result, "%s", err.message);
         return;
     }
-    struct model_request request = {.provider = config->provider,
-                                    .model = config->model,
-                                    .is_completion = config->is_completion,
+    struct model_request request = {.provider = config->model.provider,
+                                    .model = config->model.name,
+                                    .is_completion = config->model.is_completion,
                                     .messages = s->prompt.messages,
                                     .message_count = s->prompt.message_count,
                                     .params = s->prompt.params};
@@ -196,15 +196,15 @@ static struct value *make_process_data(struct llm_state *s, struct value *take_u
     struct value_account *a = node_exec_account(s->x);
     struct value_builder b;
     value_object_begin(&b, a);
-    value_object_put(&b, STR("model_mode"), value_string(a, s->config->mode));
+    value_object_put(&b, STR("model_mode"), value_string(a, s->config->model.mode));
     if (s->prompt.record != NULL)
         value_object_put(&b, STR("prompts"), value_ref(s->prompt.record));
     if (take_usage != NULL)
         value_object_put(&b, STR("usage"), take_usage);
     if (take_reason != NULL)
         value_object_put(&b, STR("finish_reason"), take_reason);
-    value_object_put(&b, STR("model_provider"), value_string(a, s->config->provider));
-    value_object_put(&b, STR("model_name"), value_string(a, s->config->model));
+    value_object_put(&b, STR("model_provider"), value_string(a, s->config->model.provider));
+    value_object_put(&b, STR("model_name"), value_string(a, s->config->model.name));
     return value_object_end(&b);
 }
 

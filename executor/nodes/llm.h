@@ -3,7 +3,7 @@
  */
 #pragma once
 #include "executor/nodes/bindings.h"
-#include "executor/nodes/memory.h"
+#include "executor/nodes/model_config.h"
 #include "executor/nodes/structured.h"
 
 struct llm_text { /* of one message */
@@ -15,27 +15,16 @@ struct llm_message {
     struct str role;
     struct llm_text text;
 };
-struct llm_param {
-    struct str key;
-    struct value *value;
-    bool is_template; /* then value is not looked at */
-    struct template text;
-};
 struct llm_config {
-    struct str provider, model, mode;
-    bool is_completion;
+    struct model_config model;
     struct llm_message *messages;
     size_t message_count;
-    struct bindings names;      /* of Jinja texts */
-    struct value *fixed_params; /* all of them, when none has a template; NULL: none */
-    struct llm_param *params;
-    size_t param_count;
-    struct memory_config memory;
+    struct bindings names;        /* of Jinja texts */
     struct llm_text memory_query; /* count 0: sys.query */
     struct structured structured;
-    bool has_context, has_vision, separates_reasoning;
-    struct str detail; /* of images: "high", "low" */
-    struct selector context, vision, query, conversation_id;
+    bool has_context, separates_reasoning;
+    struct str detail; /* of images: "high", "low"; also without vision */
+    struct selector context, query, conversation_id;
 };
 
 /* --- llm_compile.c --- */

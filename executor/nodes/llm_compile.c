@@ -4,11 +4,9 @@
 #include "executor/nodes/llm.h"
 #include <stdio.h>
 
-/* messages of a prompt; parameters of a model. */
-enum { LLM_MESSAGES_MAX = 1000, LLM_PARAMS_MAX = 200 };
+/* messages of a prompt. */
+enum { LLM_MESSAGES_MAX = 1000 };
 
-static void compile_model(struct node_compile *nc, const struct value *model, struct llm_config *config);
-static void compile_params(struct node_compile *nc, struct value *params, struct llm_config *config);
 static void compile_prompt(struct node_compile *nc, const struct value *prompt, struct llm_config *config);
 static void compile_message(struct node_compile *nc, const struct value *entry, struct str role,
                             const char *path, struct llm_config *config);
@@ -32,48 +30,13 @@ void llm_compile(struct node_compile *nc, const struct value *data, struct node 
     config->conversation_id = system_selector(nc, "conversation_id");
     if (!bindings_compile(nc, names, "prompt_config.jinja2_variables", &config->names))
         return;
-    compile_model(nc, value_get_c(data, "model"), config);
+    model_config_compile(nc, data, &config->model);
     compile_prompt(nc, value_get_c(data, "prompt_template"), config);
     compile_memory(nc, value_get_c(data, "memory"), config);
     compile_inputs(nc, data, config);
     config->separates_reasoning =
         str_eq_c(value_get_text(data, "reasoning_format", STR("tagged")), "separated");
     structured_compile(nc, data, &config->structured);
-}
-
-static void compile_model(struct node_compile *nc, const struct value *model, struct llm_config *config)
-{
-    if (model == NULL || value_type(model) != VALUE_OBJECT) {
-        node_compile_problem(nc, "model", "choose a model", "the node has no model");
-        return;
-    }
-    config->provider = value_get_text(model, "provider", STR(""));
-    config->model = value_get_text(model, "name", STR(""));
-    config->mode = value_get_text(model, "mode", STR("chat"));
-    config->is_completion = str_eq_c(config->mode, "completion");
-    compile_params(nc, value_get_c(model, "completion_params"), config);
-}
-
-static void compile_params(struct node_compile *nc, struct value *params, struct llm_config *config)
-{
-    size_t count = params != NULL && value_type(params) == VALUE_OBJECT ? value_count(params) : 0;
-    bool has_template = false;
-    if (count > LLM_PARAMS_MAX) {
-        node_compile_problem(nc, "model.completion_params", "set fewer parameters",
-                             "%zu parameters are more than %d", count, LLM_PARAMS_MAX);
-        return;
-    }
-    config->params = arena_array(node_compile_arena(nc), count, sizeof *config->params);
-    for (size_t i = 0; config->params != NULL && i < count; i++) {
-        struct llm_param *param = &config->params[config->param_count++];
-        *param = (struct llm_param){.key = value_key(params, i), .value = value_member(params, i)};
-        param->is_template = value_type(param->value) == VALUE_STRING &&
-                             str_find(value_text(param->value), STR("{{#"), 0) != SIZE_MAX;
-        if (param->is_template)
-            param->text = node_compile_template(nc, value_text(param->value), "model.completion_params");
-        has_template |= param->is_template;
-    }
-    config->fixed_params = count > 0 && !has_template ? params : NULL;
 }
 
 /* A list of messages in chat mode, one text in completion mode. */
@@ -153,15 +116,15 @@ static void compile_jinja(struct node_compile *nc, struct str text, const char *
 
 static void compile_memory(struct node_compile *nc, const struct value *memory, struct llm_config *config)
 {
-    memory_compile(memory, &config->memory);
-    if (!config->memory.is_on)
+    memory_compile(memory, &config->model.memory);
+    if (!config->model.memory.is_on)
         return;
     struct str query = value_get_text(memory, "query_prompt_template", STR(""));
     if (query.len > 0)
         compile_basic(nc, query, "memory.query_prompt_template", &config->memory_query);
 }
 
-/* Context and vision. */
+/* Context, and how images are looked at. */
 static void compile_inputs(struct node_compile *nc, const struct value *data, struct llm_config *config)
 {
     const struct value *context = value_get_c(data, "context"), *vision = value_get_c(data, "vision");
@@ -169,18 +132,10 @@ static void compile_inputs(struct node_compile *nc, const struct value *data, st
     if (config->has_context)
         config->context =
             node_compile_selector(nc, value_get_c(context, "variable_selector"), "context.variable_selector");
-    const struct value *configs = vision == NULL ? NULL : value_get_c(vision, "configs");
-    config->detail = image_detail(configs);
-    config->has_vision = vision != NULL && value_get_bool(vision, "enabled", false);
-    if (!config->has_vision)
-        return;
-    const struct value *selector = configs == NULL ? NULL : value_get_c(configs, "variable_selector");
-    config->vision = node_compile_selector(nc, selector, "vision.configs.variable_selector");
-    if (config->vision.count == 0)
-        config->vision = system_selector(nc, "files");
+    config->detail = image_detail(vision == NULL ? NULL : value_get_c(vision, "configs"));
 }
 
-/* It also goes for images that texts refer to, with vision or without. */
+/* Of images that texts refer to as well, with vision or without. */
 static struct str image_detail(const struct value *configs)
 {
     struct str detail = configs == NULL ? STR("") : value_get_text(configs, "detail", STR(""));

@@ -2,10 +2,6 @@
  * llm_prompt: from the configuration and the variables of a run to messages and parameters (dify-dsl.md 4.3, steps 1 to 8).
  */
 #include "executor/nodes/llm.h"
-#include "executor/value/parse.h"
-
-/* characters. Of a parameter made from a template. */
-enum { PARAM_CHARS_MAX = 1024 };
 
 struct prompt_build {
     const struct llm_config *config;
@@ -36,8 +32,6 @@ static bool put_completion(struct prompt_build *b);
 static struct value *render(struct prompt_build *b, const struct llm_text *text);
 static struct value *as_completion(struct prompt_build *b, struct value *take_text);
 static void put_replaced(struct buf *ret, struct str text, struct str token, struct str by);
-static bool make_params(struct prompt_build *b);
-static struct value *make_param(struct prompt_build *b, const struct llm_param *param);
 
 static bool fail(struct prompt_build *b, const char *error_type, enum status_code code)
 {
@@ -64,7 +58,8 @@ bool llm_prompt_make(const struct llm_config *config, struct node_exec *x, struc
     bool ok = check_references(&b) && check_bindings(&b) && check_vision(&b) && make_context(&b, &context);
     if (ok) {
         put_identity(&b);
-        ok = make_params(&b) && make_messages(&b);
+        ok = model_config_params(&config->model, x, &ret->params) || fail_memory(&b);
+        ok = ok && make_messages(&b);
     }
     ret->inputs = value_object_end(&b.inputs);
     buf_fini(&context);
@@ -130,7 +125,7 @@ static bool check_bindings(struct prompt_build *b)
 /* Nothing to see is fine. */
 static bool check_vision(struct prompt_build *b)
 {
-    struct value *v = b->config->has_vision ? node_exec_get(b->x, &b->config->vision) : NULL;
+    struct value *v = b->config->model.has_vision ? node_exec_get(b->x, &b->config->model.vision) : NULL;
     if (v == NULL || value_type(v) == VALUE_NONE || (value_type(v) == VALUE_ARRAY && value_count(v) == 0))
         return true;
     bool is_list = value_type(v) == VALUE_ARRAY && value_elem(v) == VALUE_ELEM_FILE;
@@ -197,8 +192,8 @@ static bool put_context_item(struct prompt_build *b, const struct value *item, s
 
 static void put_identity(struct prompt_build *b)
 {
-    value_object_put(&b->inputs, STR("model_provider"), value_string(b->account, b->config->provider));
-    value_object_put(&b->inputs, STR("model_name"), value_string(b->account, b->config->model));
+    value_object_put(&b->inputs, STR("model_provider"), value_string(b->account, b->config->model.provider));
+    value_object_put(&b->inputs, STR("model_name"), value_string(b->account, b->config->model.name));
 }
 
 /* --- messages --- */
@@ -214,16 +209,17 @@ static bool make_messages(struct prompt_build *b)
     const struct llm_config *c = b->config;
     struct llm_prompt *out = b->out;
     bool in_conversation = node_exec_get(b->x, &c->conversation_id) != NULL;
-    if (c->memory.is_on && c->is_completion && in_conversation && !c->memory.has_role_prefix)
+    if (c->model.memory.is_on && c->model.is_completion && in_conversation &&
+        !c->model.memory.has_role_prefix)
         return fail_words(b, "MemoryRolePrefixRequiredError",
                           "Memory role prefix is required for completion model.");
     /* Texts and the files they refer to, the history, the query with its files, vision, the schema. */
-    b->messages = messages_new(b->x, 2 * c->message_count + memory_messages_max(&c->memory, b->x) + 4);
+    b->messages = messages_new(b->x, 2 * c->message_count + memory_messages_max(&c->model.memory, b->x) + 4);
     if (b->messages == NULL)
         return fail_memory(b);
-    b->facts = model_facts_of(c->provider, c->model);
+    b->facts = model_facts_of(c->model.provider, c->model.name);
     b->room = memory_room(&b->facts, out->params);
-    if (!(c->is_completion ? put_completion(b) : put_chat(b)))
+    if (!(c->model.is_completion ? put_completion(b) : put_chat(b)))
         return fail_memory(b);
     if (messages_count(b->messages) == 0)
         return fail_words(b, "NoPromptFoundError",
@@ -235,7 +231,7 @@ static bool make_messages(struct prompt_build *b)
         struct value *params = structured_params(b->account, &c->structured, &b->facts, out->params);
         value_unref(out->params);
         out->params = params;
-        structured_put_words(&c->structured, &b->facts, c->is_completion ? STR("user") : STR("system"),
+        structured_put_words(&c->structured, &b->facts, c->model.is_completion ? STR("user") : STR("system"),
                              b->messages);
     }
     bool is_made = messages_end(b->messages, &out->messages, &out->message_count, &out->record);
@@ -250,8 +246,9 @@ static bool put_chat(struct prompt_build *b)
         if (!put_text(b, c->messages[i].role, &c->messages[i].text))
             return false;
     }
-    if (c->memory.is_on &&
-        (!memory_put_messages(&c->memory, b->x, b->room, c->has_vision, b->messages) || !put_query(b)))
+    if (c->model.memory.is_on &&
+        (!memory_put_messages(&c->model.memory, b->x, b->room, c->model.has_vision, b->messages) ||
+         !put_query(b)))
         return false;
     if (!model_files_add(b->x, &seen, b->seen, c->detail))
         return false;
@@ -325,7 +322,7 @@ static struct value *as_completion(struct prompt_build *b, struct value *take_te
     buf_init(&history, b->account->max);
     buf_init(&with_history, b->account->max);
     buf_init(&out, b->account->max);
-    memory_put_text(&b->config->memory, b->x, b->room, &history);
+    memory_put_text(&b->config->model.memory, b->x, b->room, &history);
     if (str_find(value_text(take_text), token, 0) == SIZE_MAX) {
         buf_put(&with_history, buf_str(&history));
         buf_put_char(&with_history, '\n');
@@ -350,47 +347,4 @@ static void put_replaced(struct buf *ret, struct str text, struct str token, str
         buf_put(ret, by);
     }
     buf_put(ret, str_sub(text, from, text.len));
-}
-
-/* --- parameters --- */
-
-static bool make_params(struct prompt_build *b)
-{
-    const struct llm_config *c = b->config;
-    if (c->param_count == 0 || c->fixed_params != NULL) {
-        b->out->params = value_ref(c->fixed_params);
-        return true;
-    }
-    struct value_builder params;
-    value_object_begin(&params, b->account);
-    for (size_t i = 0; i < c->param_count; i++)
-        value_object_put(&params, c->params[i].key, make_param(b, &c->params[i]));
-    b->out->params = value_object_end(&params);
-    return b->out->params != NULL || fail_memory(b);
-}
-
-/* A rendered number or boolean becomes one. */
-static struct value *make_param(struct prompt_build *b, const struct llm_param *param)
-{
-    if (!param->is_template)
-        return value_ref(param->value);
-    struct value *text = node_exec_render(b->x, &param->text, TEMPLATE_TEXT), *parsed = NULL;
-    if (text == NULL)
-        return NULL;
-    struct str s = value_text(text);
-    size_t cut = 0;
-    for (int chars = 0; chars < PARAM_CHARS_MAX && cut < s.len; chars++)
-        cut += str_utf8_first(str_sub(s, cut, s.len));
-    if (cut < s.len) {
-        struct value *shorter = value_string(b->account, str_sub(s, 0, cut));
-        value_unref(text);
-        return shorter;
-    }
-    bool is_json = value_parse_json(b->account, s, &parsed, NULL) == STATUS_OK;
-    if (is_json && (value_is_number(parsed) || value_type(parsed) == VALUE_BOOL)) {
-        value_unref(text);
-        return parsed;
-    }
-    value_unref(parsed);
-    return text;
 }
