@@ -41,7 +41,7 @@ static void end_compile(struct node_compile *nc, const struct value *data, struc
             continue; /* a row of the editor that was never filled in */
         if (config->count > 0)
             node_compile_segment(nc, (struct response_segment){.literal = STR("\n")});
-        if (output->selector.count > 0)
+        if (output->selector.count >= 2)
             node_compile_segment(
                 nc, (struct response_segment){.is_reference = true, .selector = output->selector});
         config->count++;

@@ -18,8 +18,8 @@ enum status_code selector_from_value(struct arena *a, const struct value *list, 
         return status_set(err, STATUS_INVALID_ARGUMENT,
                           "a selector is a list of names, not a value of type %s", value_type_name(list));
     size_t count = value_count(list);
-    if (count < 2 || count > SELECTOR_PARTS_MAX)
-        return status_set(err, STATUS_INVALID_ARGUMENT, "a selector has 2 to %d names, not %zu",
+    if (count > SELECTOR_PARTS_MAX)
+        return status_set(err, STATUS_INVALID_ARGUMENT, "a selector has at most %d names, not %zu",
                           SELECTOR_PARTS_MAX, count);
     struct selector s = {arena_array(a, count, sizeof *s.parts), count, SELECTOR_UNRESOLVED};
     for (size_t i = 0; i < count && s.parts != NULL; i++) {

@@ -13,13 +13,13 @@
 enum { SELECTOR_PARTS_MAX = 2 + VALUE_DEPTH_MAX };
 
 struct selector {
-    struct str *parts; /* at least two once parsed; count 0 = not given */
+    struct str *parts; /* count 0: not given; 1: names nothing, never found */
     size_t count;
     uint32_t slot; /* of (parts[0], parts[1]) in the graph; SELECTOR_UNRESOLVED until somebody resolves it */
 };
 
 /*
- * From a configuration value: a list of at least two strings (integers are stringified), copied into the arena.
+ * From a configuration value: a list of strings (integers are stringified), copied into the arena.
  * NULL, null or [] gives count 0.
  *
  * INVALID_ARGUMENT     something else, or more than SELECTOR_PARTS_MAX

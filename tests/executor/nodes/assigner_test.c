@@ -260,6 +260,7 @@ static void errors_of_items(void **state)
         {ITEM("operation: over-write, input_type: variable, value: start"), "Variable [] not found"},
         {ITEM("operation: over-write, input_type: variable, value: 5"), "Variable [] not found"},
         {ITEM("operation: over-write, input_type: variable, value: []"), "Variable [] not found"},
+        {ITEM("operation: over-write, input_type: variable, value: [start]"), "Variable ['start'] not found"},
         {ITEM("operation: over-write, input_type: variable, value: null"), "Invalid input value None"},
         {ITEM("operation: over-write, input_type: variable"), "Invalid input value None"},
         {ITEM("operation: over-write, input_type: constant"), "Invalid input value None"},
@@ -276,6 +277,7 @@ static void errors_of_items(void **state)
         {"version: '2', items: [{variable_selector: [conversation, t, a], " ADD("1") "}]",
          "Variable ['conversation', 't', 'a'] not found"},
         {"version: '2', items: [{variable_selector: [], " ADD("1") "}]", "Variable [] not found"},
+        {"version: '2', items: [{variable_selector: [t], " ADD("1") "}]", "Variable ['t'] not found"},
     };
     struct player p;
     (void)state;
@@ -357,6 +359,7 @@ static void errors_of_the_first_version(void **state)
     } rows[] = {
         {NULL, FIRST("over-write", "start, o, gone"), "input value not found"},
         {NULL, FIRST("over-write", ""), "input value not found"},
+        {NULL, FIRST("over-write", "start"), "input value not found"},
         {NULL, FIRST("append", "nobody, x"), "input value not found"},
         {NULL, FIRST("append", "start, o, text"), "append mode requires an array variable"},
         {"start, o, nil", FIRST("append", "start, o, text"), "append mode requires an array variable"},
@@ -459,8 +462,6 @@ static void broken_configurations_are_problems(void **state)
         {ITEM("input_type: constant, value: 1"), "items[0].operation: unknown operation \"\""},
         {ITEM("operation: '+=', input_type: text, value: 1"),
          "items[0].input_type: unknown input_type \"text\""},
-        {ITEM("operation: over-write, input_type: variable, value: [start]"),
-         "items[0].value: a selector has"},
         {"version: '2', items: [{" ADD("1") "}]", "items[0].variable_selector: the assigner has no variable"},
         {"version: '2', items: [{variable_selector: conversation, " ADD("1") "}]",
          "items[0].variable_selector: a selector is a list"},

@@ -127,6 +127,7 @@ static void other_values_are_refused(void **state)
         {APP("start, o, gone", ""), "Variable not found for selector: ['start', 'o', 'gone']"},
         {APP("nobody, result", ""), "Variable not found for selector: ['nobody', 'result']"},
         {APP("", ""), "Variable not found for selector: []"},
+        {APP("start", ""), "Variable not found for selector: ['start']"},
         {APP("start, o, maps", ""),
          "Variable ['start', 'o', 'maps'] is not an array type, actual type: array[object]"},
         {APP("start, o, mixed", ""),
@@ -550,7 +551,7 @@ static void a_long_list_is_ordered_quickly(void **state)
 static void broken_configurations_are_problems(void **state)
 {
     static const struct row rows[] = {
-        {APP("start", ""), "data.variable: a selector has"},
+        {APP("start, [x]", ""), "data.variable: name 2 of a selector"},
         {TEXTS(FILTER(COND("all of", "a"))),
          "filter_by.conditions[0].comparison_operator: unknown operator \"all of\""},
         {TEXTS(FILTER(COND("is", "a") "," COND("==", "a"))),

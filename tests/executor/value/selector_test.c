@@ -28,7 +28,7 @@ static void a_list_of_names_is_a_selector(void **state)
         {"[\"\", \"\"]", "."},
         {"[]", ""},
         {"null", ""},
-        {"[\"node\"]", NULL},
+        {"[\"node\"]", "node"}, /* names nothing, but is one */
         {"[\"node\", null]", NULL},
         {"[\"node\", true]", NULL},
         {"[\"node\", 1.5]", NULL},
@@ -127,6 +127,31 @@ static void selectors_name_the_same_variable_by_their_first_two_parts(void **sta
     arena_fini(&arena);
 }
 
+static void errors_show_a_selector_as_python_does(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *shown;
+    } cases[] = {{"[]", "[]"},
+                 {"[\"node\"]", "['node']"},
+                 {"[\"node\", \"name\", \"k\"]", "['node', 'name', 'k']"},
+                 {"[\"it's\", \"a\\nb\"]", "[\"it's\", 'a\\nb']"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct arena arena;
+        struct buf b;
+        struct selector s;
+        struct value *list = parsed(cases[i].json);
+        arena_init(&arena, ARENA_BYTES);
+        buf_init(&b, 4096);
+        assert_int_equal(selector_from_value(&arena, list, &s, NULL), STATUS_OK);
+        selector_put_repr(&b, &s);
+        assert_text(buf_str(&b), cases[i].shown);
+        buf_fini(&b);
+        arena_fini(&arena);
+        value_unref(list);
+    }
+}
+
 static void a_full_arena_is_told(void **state)
 {
     (void)state;
@@ -152,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_dotted_text_splits_at_every_dot),
         cmocka_unit_test(a_selector_has_a_maximum_of_parts),
         cmocka_unit_test(selectors_name_the_same_variable_by_their_first_two_parts),
+        cmocka_unit_test(errors_show_a_selector_as_python_does),
         cmocka_unit_test(a_full_arena_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
