@@ -406,6 +406,32 @@ static void others_see_a_write_at_once(void **state)
     player_close(&p);
 }
 
+static void variables_of_a_loop_are_targets(void **state)
+{
+    struct player p;
+    (void)state;
+    player_open(
+        &p,
+        EXPORT(
+            "workflow", "",
+            START LOOP("loop", "3",
+                       "{label: num, var_type: number, value_type: constant, value: 1}, "
+                       "{label: log, var_type: 'array[number]', value_type: constant, value: ''}",
+                       "")
+                INSIDE("loop", "set", "assigner",
+                       "version: '2', items: [{variable_selector: [loop, num], " ADD(
+                           "1") "}, "
+                                "{variable_selector: [loop, log], operation: append, input_type: variable, "
+                                "value: [loop, num]}]")
+                    NODE("end", "end",
+                         "outputs: [{variable: num, value_selector: [loop, num]}, "
+                         "{variable: log, value_selector: [loop, log]}]"),
+            EDGE("start", "loop") EDGE("loopstart", "set") EDGE("loop", "end")));
+    player_play(&p, &(struct play){0});
+    assert_text("{\"num\":4,\"log\":[2,3,4]}", p.outputs);
+    player_close(&p);
+}
+
 static void a_secret_is_not_shown_by_an_error(void **state)
 {
     struct player p;
@@ -562,6 +588,7 @@ int main(void)
         cmocka_unit_test(the_first_version_does_not_ask_what_fits),
         cmocka_unit_test(errors_of_the_first_version),
         cmocka_unit_test(others_see_a_write_at_once),
+        cmocka_unit_test(variables_of_a_loop_are_targets),
         cmocka_unit_test(a_secret_is_not_shown_by_an_error),
         cmocka_unit_test(a_long_value_is_cut_in_an_error),
         cmocka_unit_test(broken_configurations_are_problems),

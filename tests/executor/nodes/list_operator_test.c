@@ -402,6 +402,8 @@ static void filter_comes_first_then_extract_order_limit(void **state)
 {
     static const struct row rows[] = {
         {NUMBERS(LIMIT("2") ORDER("''", "desc")), "[10,3]"},
+        {NUMBERS(", filter_by: {enabled: false, conditions: []}" LIMIT("2") ORDER("\"\"", "asc")),
+         "[-2,1.5]"},
         {NUMBERS(LIMIT("2") ORDER("''", "asc") FILTER(COND(">", "'0'"))), "[1.5,3]"},
         {NUMBERS(EXTRACT("'2'") ORDER("''", "asc")), "[1.5]"}, /* the second before they are ordered */
         {NUMBERS(EXTRACT("'2'") FILTER(COND(">", "'2'"))), "[3.0]"},
