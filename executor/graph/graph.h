@@ -58,9 +58,16 @@ struct node {
     /* What is not served of a node imported with FAIL_WHEN_REACHED: the text it fails with; else NULL. */
     const char *unsupported;
 };
+static inline bool node_is_container(const struct node *node)
+{
+    return node->child_root != UINT32_MAX; /* whatever its kind: with a fail branch it is a branch */
+}
+
 /* What streams, in order (dify-dsl.md 3.9 "Template segments"). */
 struct response_segment {
     bool is_reference;
+    bool
+        is_bare; /* a reference written as plain text, which it stays unless there is such a variable [Q] (2.3) */
     struct str literal;
     struct selector selector;
     uint32_t

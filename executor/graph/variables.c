@@ -161,23 +161,14 @@ static const char *misfit(struct str type, const struct value *v)
 /* The value as the pool holds it: v, or one made of it. NULL: no memory. */
 static struct value *typed_value(struct compiler *c, struct str type, struct value *v)
 {
-    static const struct {
-        const char *type;
-        enum value_elem elem;
-    } lists[] = {{"array[string]", VALUE_ELEM_STRING},
-                 {"array[number]", VALUE_ELEM_NUMBER},
-                 {"array[object]", VALUE_ELEM_OBJECT},
-                 {"array[boolean]", VALUE_ELEM_BOOL}};
     if (str_eq_c(type, "secret"))
         return compiler_keep(c, value_secret(NULL, value_text(v)));
     if (str_eq_c(type, "float") && value_type(v) == VALUE_INT)
         return compiler_keep(c, value_float(NULL, value_as_double(v)));
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++) { /* an empty list has its type from here only */
+    if (str_starts(type, STR("array[")) && value_count(v) == 0) { /* it has its type from here only */
         struct value_builder b;
-        if (!str_eq_c(type, lists[i].type) || value_count(v) > 0)
-            continue;
         value_array_begin(&b, NULL);
-        return compiler_keep(c, value_array_end_as(&b, lists[i].elem));
+        return compiler_keep(c, value_array_end_as(&b, value_elem_of(type)));
     }
     return v;
 }

@@ -15,6 +15,7 @@ static void answer_compile(struct node_compile *nc, const struct value *data, st
     for (size_t i = 0; i < t->count; i++) {
         const struct template_piece *piece = &t->pieces[i];
         node_compile_segment(nc, (struct response_segment){.is_reference = piece->selector.count > 0,
+                                                           .is_bare = !piece->is_braced,
                                                            .literal = piece->text,
                                                            .selector = piece->selector});
     }

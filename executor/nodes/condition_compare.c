@@ -241,7 +241,8 @@ static enum condition_verdict equals(const struct value *actual, const struct va
     struct number n;
     switch (value_type(actual)) {
     case VALUE_BOOL:
-        if (value_type(expected) != VALUE_BOOL && value_type(expected) != VALUE_INT && !is_text(expected))
+        if (value_type(expected) != VALUE_BOOL && value_type(expected) != VALUE_INT && !is_text(expected) &&
+            value_type(expected) != VALUE_NONE)
             return misfit(err, CONDITION_EQUAL, "an expected", expected);
         return verdict(value_as_bool(actual) == value_is_truthy(expected));
     case VALUE_INT:

@@ -133,20 +133,11 @@ static bool fits_type(struct str type, const struct value *v)
     return str_eq_c(type, "array[any]") && value_type(v) == VALUE_ARRAY;
 }
 
-static enum value_elem elem_of(struct str type)
-{
-    return str_eq_c(type, "array[string]")    ? VALUE_ELEM_STRING
-           : str_eq_c(type, "array[number]")  ? VALUE_ELEM_NUMBER
-           : str_eq_c(type, "array[boolean]") ? VALUE_ELEM_BOOL
-           : str_eq_c(type, "array[object]")  ? VALUE_ELEM_OBJECT
-                                              : VALUE_ELEM_ANY;
-}
-
 static struct value *empty_list(struct node_compile *nc, struct str type)
 {
     struct value_builder list;
     value_array_begin(&list, NULL);
-    return node_compile_keep(nc, value_array_end_as(&list, elem_of(type)));
+    return node_compile_keep(nc, value_array_end_as(&list, value_elem_of(type)));
 }
 
 /*

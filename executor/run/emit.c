@@ -87,9 +87,9 @@ void emit_node_started(struct node_exec *x)
 
 void emit_node_finished(struct node_exec *x, enum node_status status, struct str error)
 {
-    enum run_event_kind kind = x->node->kind != NODE_CONTAINER ? EVENT_NODE_FINISHED
-                               : is_loop(x->node)              ? EVENT_LOOP_COMPLETED
-                                                               : EVENT_ITERATION_COMPLETED;
+    enum run_event_kind kind = !node_is_container(x->node) ? EVENT_NODE_FINISHED
+                               : is_loop(x->node)          ? EVENT_LOOP_COMPLETED
+                                                           : EVENT_ITERATION_COMPLETED;
     if (!is_silent(x))
         emit_ended_node(x, kind, status, error);
 }
@@ -147,7 +147,7 @@ static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum 
     }
     n->retry_index = x->retries;
     n->files = files;
-    if (x->node->kind == NODE_CONTAINER)
+    if (node_is_container(x->node))
         put_container(x, n);
     emit(x->run, &event, now_us);
     value_unref(files);

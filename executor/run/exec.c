@@ -193,6 +193,7 @@ void node_succeed(struct node_exec *x, struct node_result *take_result)
     assert(x->state == EXEC_RUNNING);
     x->state = EXEC_REPORTED;
     x->result = *take_result;
+    x->result.error_type = NULL; /* set in advance by some */
     run_note(x->run, x);
 }
 

@@ -1,13 +1,13 @@
 /*
  * frame: see frame.h. A node is looked at again whenever one of its incoming edges is decided; counts of those that are
- * unknown and taken make that cheap. Skips are passed on with a list instead of recursion: graphs may be deep.
+ * unknown and taken make that cheap. Skips are passed on with a stack of our own: graphs may be deep.
  */
 #include "executor/run/frame.h"
 #include <string.h>
 
 static void take_edge(struct frame *f, uint32_t edge);
-static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skipped);
-static void pass_on_skips(struct frame *f, struct frame_queue *skipped);
+static uint32_t skip_edge(struct frame *f, uint32_t edge);
+static void skip_node(struct frame *f, uint32_t node);
 static void make_ready(struct frame *f, uint32_t node);
 static void queue_push(struct frame *f, struct frame_queue *q, uint32_t node);
 static uint32_t queue_pop(struct frame *f, struct frame_queue *q);
@@ -46,16 +46,14 @@ bool frame_begin(struct frame *f, struct arena *arena, const struct frame *aroun
     f->ready = (struct frame_queue){FRAME_NO_NODE, FRAME_NO_NODE};
     f->ending = FRAME_NO_NODE;
     memset(f->edges, FRAME_UNKNOWN, set->edge_count);
-    struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
     for (uint32_t i = 0; i < set->count; i++) {
         const struct node *node = &g->nodes[set->nodes[i]];
         f->nodes[i] = (struct frame_node){.predecessor = FRAME_NO_NODE, .edges_unknown = node->in_count};
-        if (node->is_inactive) {
-            f->nodes[i].mark = FRAME_SKIPPED;
-            queue_push(f, &skipped, node->index);
-        }
     }
-    pass_on_skips(f, &skipped);
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (g->nodes[set->nodes[i]].is_inactive)
+            skip_node(f, set->nodes[i]);
+    }
     make_ready(f, f->container == UINT32_MAX ? g->root : g->nodes[f->container].child_root);
     return true;
 }
@@ -92,14 +90,12 @@ void frame_take_handle(struct frame *f, uint32_t node, struct str handle)
 {
     const struct node *n = &f->graph->nodes[node];
     const struct edge *edges = f->graph->edges;
-    struct frame_queue skipped = {FRAME_NO_NODE, FRAME_NO_NODE};
     f->ending = node;
     frame_node(f, node)->has_ended = true;
     for (uint32_t i = 0; i < n->out_count; i++) {
-        if (!str_eq(edges[n->out[i]].handle, handle)) {
-            skip_edge(f, n->out[i], &skipped);
-            pass_on_skips(f, &skipped);
-        }
+        uint32_t lost = str_eq(edges[n->out[i]].handle, handle) ? FRAME_NO_NODE : skip_edge(f, n->out[i]);
+        if (lost != FRAME_NO_NODE)
+            skip_node(f, lost);
     }
     for (uint32_t i = 0; i < n->out_count; i++) {
         if (str_eq(edges[n->out[i]].handle, handle))
@@ -149,32 +145,43 @@ static void take_edge(struct frame *f, uint32_t edge)
         make_ready(f, e->target);
 }
 
-/* The target goes on the list when this was its last hope. */
-static void skip_edge(struct frame *f, uint32_t edge, struct frame_queue *skipped)
+/* The target when this was its last hope, else FRAME_NO_NODE. */
+static uint32_t skip_edge(struct frame *f, uint32_t edge)
 {
     const struct edge *e = &f->graph->edges[edge];
     struct frame_node *target = frame_node(f, e->target);
     if (*edge_mark(f, edge) != FRAME_UNKNOWN)
-        return;
+        return FRAME_NO_NODE;
     *edge_mark(f, edge) = FRAME_SKIPPED;
     target->edges_unknown--;
     if (target->edges_unknown > 0)
-        return;
-    if (target->edges_taken > 0) {
-        make_ready(f, e->target);
-    } else if (target->mark == FRAME_UNKNOWN) {
-        target->mark = FRAME_SKIPPED;
-        queue_push(f, skipped, e->target);
-    }
+        return FRAME_NO_NODE;
+    if (target->edges_taken == 0)
+        return e->target;
+    make_ready(f, e->target);
+    return FRAME_NO_NODE;
 }
 
-static void pass_on_skips(struct frame *f, struct frame_queue *skipped)
+/* The node and what only it led to, each before the next edge of the one before it (dify-dsl.md 3.4). */
+static void skip_node(struct frame *f, uint32_t node)
 {
-    uint32_t node;
-    while ((node = queue_pop(f, skipped)) != FRAME_NO_NODE) {
-        const struct node *n = &f->graph->nodes[node];
-        for (uint32_t i = 0; i < n->out_count; i++)
-            skip_edge(f, n->out[i], skipped);
+    uint32_t top = FRAME_NO_NODE;
+    for (uint32_t lost = node;;) {
+        struct frame_node *at = lost == FRAME_NO_NODE ? NULL : frame_node(f, lost);
+        if (at != NULL && at->mark == FRAME_UNKNOWN) {
+            at->mark = FRAME_SKIPPED;
+            at->next = top;
+            top = lost;
+        }
+        if (top == FRAME_NO_NODE)
+            return;
+        const struct node *n = &f->graph->nodes[top];
+        at = frame_node(f, top);
+        lost = FRAME_NO_NODE;
+        if (at->passed_on < n->out_count)
+            lost = skip_edge(f, n->out[at->passed_on++]);
+        else
+            top = at->next;
     }
 }
 

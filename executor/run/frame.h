@@ -21,7 +21,8 @@ struct frame_node {
     bool has_ended;
     uint32_t edges_unknown, edges_taken; /* of its incoming edges */
     uint32_t predecessor;                /* whose end made it ready; FRAME_NO_NODE for the root */
-    uint32_t next; /* in the ready queue, or in the list of nodes whose skip has still to be passed on */
+    uint32_t next;                       /* in the ready queue, or on the stack of skipped nodes */
+    uint32_t passed_on;                  /* of a skipped node: outgoing edges that have been skipped */
 };
 /* First in, first out. */
 struct frame_queue {

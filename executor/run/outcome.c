@@ -10,7 +10,7 @@ static void node_succeeded(struct run *run, struct node_exec *x);
 static void go_on(struct node_exec *x, struct str handle, enum node_status status, struct str error);
 static void node_failed(struct run *run, struct node_exec *x);
 static void node_fails_its_scope(struct run *run, struct node_exec *x);
-static void node_retries(struct run *run, struct node_exec *x);
+static bool node_retries(struct run *run, struct node_exec *x);
 static void node_excepted(struct run *run, struct node_exec *x);
 static struct value *exception_outputs(struct run *run, const struct node_exec *x);
 static void check_limits(struct run *run);
@@ -20,17 +20,19 @@ void outcome_of(struct node_exec *x)
 {
     struct run *run = x->run;
     count_tokens(x);
-    if (x->has_failed)
+    if (!x->has_failed)
+        node_succeeded(run, x);
+    else if (!node_retries(run, x))
         node_failed(run, x);
     else
-        node_succeeded(run, x);
+        return; /* not an end of the node */
     check_limits(run);
 }
 
 /* Those of a container's nodes have been counted already. */
 static void count_tokens(const struct node_exec *x)
 {
-    if (x->node->kind == NODE_CONTAINER)
+    if (node_is_container(x->node))
         return;
     x->run->tokens += x->result.total_tokens;
     for (struct scope *s = x->scope; s->owner != NULL; s = s->around)
@@ -63,7 +65,7 @@ static void node_succeeded(struct run *run, struct node_exec *x)
 static void go_on(struct node_exec *x, struct str handle, enum node_status status, struct str error)
 {
     struct scope *s = x->scope;
-    bool is_container = x->node->kind == NODE_CONTAINER;
+    bool is_container = node_is_container(x->node);
     if (is_container)
         emit_node_finished(x, status, error);
     if (handle.len > 0)
@@ -76,20 +78,19 @@ static void go_on(struct node_exec *x, struct str handle, enum node_status statu
     exec_release(x);
 }
 
+static void note_failure(struct run *run, struct node_exec *x)
+{
+    run->exceptions++;
+    response_forget(&x->scope->responses, x->node);
+}
+
 static void node_failed(struct run *run, struct node_exec *x)
 {
-    const struct node *node = x->node;
-    run->exceptions++;
-    response_forget(&x->scope->responses, node);
-    bool may_retry =
-        node->retry_enabled && node->type != NULL && node->type->has_retry && node->unsupported == NULL;
-    if (may_retry && x->retries < node->max_retries) {
-        node_retries(run, x);
-    } else if (node->error_strategy != ERROR_STRATEGY_NONE) {
+    note_failure(run, x);
+    if (x->node->error_strategy != ERROR_STRATEGY_NONE)
         node_excepted(run, x);
-    } else {
+    else
         node_fails_its_scope(run, x);
-    }
 }
 
 /* The run, or the child of a container; then what comes of it is the container's decision (dify-dsl.md 3.5). */
@@ -108,15 +109,23 @@ static void node_fails_its_scope(struct run *run, struct node_exec *x)
     value_unref(error);
 }
 
-static void node_retries(struct run *run, struct node_exec *x)
+/* False: no attempt is left, or the type has none. */
+static bool node_retries(struct run *run, struct node_exec *x)
 {
+    const struct node *node = x->node;
+    bool may_retry =
+        node->retry_enabled && node->type != NULL && node->type->has_retry && node->unsupported == NULL;
+    if (!may_retry || x->retries >= node->max_retries)
+        return false;
+    note_failure(run, x);
     x->retries++;
     emit_node_retry(x);
     exec_end_attempt(x);
     x->state = EXEC_RESTING;
-    x->due_ms = run_now_us(run) / 1000 + x->node->retry_interval_ms;
-    if (x->node->retry_interval_ms <= 0)
+    x->due_ms = run_now_us(run) / 1000 + node->retry_interval_ms;
+    if (node->retry_interval_ms <= 0)
         run_note(run, x);
+    return true;
 }
 
 /* The failure is handled: by the branch for failures, or by values to go on with. */

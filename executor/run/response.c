@@ -14,6 +14,8 @@ static void block(struct response_session *session);
 static int by_node_id(const void *a, const void *b);
 static void enqueue(struct response_set *s, struct response_session *session);
 static bool can_be_completed(const struct response_set *s, const struct response_session *session);
+static bool is_plain_text(const struct response_set *s, const struct response_segment *segment);
+static void drop_unfinished(struct response_set *s);
 static bool take_from_paths(struct response_session *session, uint32_t edge);
 static void flush(struct response_set *s);
 static bool write_segment(struct response_set *s, struct response_session *session);
@@ -153,7 +155,7 @@ static void enqueue(struct response_set *s, struct response_session *session)
 {
     struct response_session *active = s->active;
     session->state = RESPONSE_QUEUED;
-    if (active != NULL && active->cursor == 0 && active->read == 0 && can_be_completed(s, session)) {
+    if (active != NULL && !active->has_written && can_be_completed(s, session)) {
         session->next = active;
         s->active = session;
         return;
@@ -170,7 +172,7 @@ static bool can_be_completed(const struct response_set *s, const struct response
     for (uint32_t i = 0; i < session->response->segment_count; i++) {
         const struct response_segment *segment = &session->response->segments[i];
         const struct response_stream *stream = stream_of(s, segment);
-        if (!segment->is_reference || source_of(s, segment) == RESPONSE_SOURCE_SKIPPED)
+        if (is_plain_text(s, segment) || source_of(s, segment) == RESPONSE_SOURCE_SKIPPED)
             continue;
         if (stream != NULL && stream->has_begun ? !stream->is_closed
                                                 : s->host->get(s->host_arg, &segment->selector) == NULL)
@@ -238,9 +240,22 @@ void response_forget(struct response_set *s, const struct node *node)
     }
 }
 
+/* A response node that never ran puts nothing out, so those behind it need not wait for it. */
+static void drop_unfinished(struct response_set *s)
+{
+    struct response_session **link = &s->active;
+    while (*link != NULL) {
+        if ((*link)->node_has_ended)
+            link = &(*link)->next;
+        else
+            *link = (*link)->next;
+    }
+}
+
 void response_end(struct response_set *s)
 {
     s->is_ending = true;
+    drop_unfinished(s);
     flush(s);
 }
 
@@ -274,11 +289,18 @@ static void flush(struct response_set *s)
     }
 }
 
+static bool is_plain_text(const struct response_set *s, const struct response_segment *segment)
+{
+    const struct response_stream *stream = stream_of(s, segment);
+    return !segment->is_reference || (segment->is_bare && (stream == NULL || !stream->has_begun) &&
+                                      s->host->get(s->host_arg, &segment->selector) == NULL);
+}
+
 /* True: the segment is complete. */
 static bool write_segment(struct response_set *s, struct response_session *session)
 {
     const struct response_segment *segment = segment_of(session);
-    if (!segment->is_reference) {
+    if (is_plain_text(s, segment)) {
         write_fixed(s, session, segment->literal);
         return !s->has_failed;
     }
@@ -309,6 +331,7 @@ static void write_fixed(struct response_set *s, struct response_session *session
                                       .node = session->response->node,
                                       .is_fixed_text = true,
                                       .is_final = is_last(session)};
+    session->has_written = true;
     s->host->emit(s->host_arg, &out);
 }
 
@@ -364,5 +387,6 @@ static void emit_reference(struct response_set *s, struct response_session *sess
                                       .node = segment->source_node == UINT32_MAX ? session->response->node
                                                                                  : segment->source_node,
                                       .is_final = is_final};
+    session->has_written = true;
     s->host->emit(s->host_arg, &out);
 }

@@ -49,7 +49,7 @@ struct response_session {
     uint32_t *blocking; /* edges left, by path */
     uint32_t cursor;    /* the segment it is at */
     size_t read;        /* bytes of that segment's stream that have been emitted */
-    bool node_has_ended;
+    bool node_has_ended, has_written;
     struct response_session *next; /* queued behind it */
 };
 /* All responses of one frame. */

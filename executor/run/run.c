@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 /* Defaults of struct run_limits (dify-dsl.md 3.7). */
@@ -61,7 +62,7 @@ static bool copy_params(struct run *run, const struct run_params *params)
     struct run_params *p = &run->params;
     *p = *params;
     p->graph = NULL;
-    p->inputs = p->files = p->environment = NULL;
+    p->inputs = p->files = p->environment = p->history = p->conversation = NULL;
     p->query = STR(""); /* lives on as sys.query */
     struct str *texts[] = {&p->run_id,     &p->app_id, &p->workflow_id, &p->conversation_id,
                            &p->message_id, &p->user,   &p->end_user_id};
@@ -88,8 +89,11 @@ static enum status_code init_values(struct run *run, const struct run_params *pa
     if (run->graph->mode == APP_MODE_CHATFLOW && params->query.len == 0)
         return status_field(err, "query", "query is required");
     /* What the caller handed in may stay as long as the run. */
-    size_t foreign = (params->inputs != NULL ? value_bytes(params->inputs) : 0) +
-                     (params->environment != NULL ? value_bytes(params->environment) : 0);
+    const struct value *given[] = {params->inputs, params->environment, params->history,
+                                   params->conversation};
+    size_t foreign = 0;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++)
+        foreign += given[i] != NULL ? value_bytes(given[i]) : 0;
     if (foreign > run->params.limits.max_bytes)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "inputs: more than %zu bytes",
                           run->params.limits.max_bytes);
@@ -189,6 +193,21 @@ const struct graph *run_graph(const struct run *run)
 struct str run_id(const struct run *run)
 {
     return run->params.run_id;
+}
+
+const struct value *run_system_value(const struct run *run, const char *name)
+{
+    for (size_t i = 0; i < run->system_count; i++) {
+        if (strcmp(run->system[i].name, name) == 0)
+            return run->system[i].value;
+    }
+    return NULL;
+}
+
+const struct value *run_conversation_change(const struct run *run, uint32_t index)
+{
+    const struct variable_definition *d = &run->graph->conversation[index];
+    return run->top.written != NULL && run->top.written[index] ? run->top.frame.slots[d->slot] : NULL;
 }
 
 bool run_has_ended(const struct run *run)
@@ -313,7 +332,7 @@ static void start_node(struct scope *scope, const struct node *node)
     }
     if (node->type == NULL || !node->type->is_silent)
         x->index = ++run->starts;
-    if (node->kind != NODE_CONTAINER)
+    if (!node_is_container(node))
         emit_node_started(x);
     else if (node->unsupported != NULL)
         emit_container_started(x, NULL, 0); /* else it says itself what it goes over */

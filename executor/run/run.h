@@ -42,6 +42,9 @@ struct run_params {
     struct str user, end_user_id;           /* as the caller named him (sys.user_id); his id */
     struct str query;                       /* chatflows */
     int64_t dialogue_count;                 /* sys.dialogue_count of chatflows: 1 for the first turn */
+    struct value *history; /* earlier turns, as node_exec_history() gives them; NULL: none. No account */
+    struct value *
+        conversation; /* object: values conversation variables have by now; NULL: those of the export. No account */
     struct value
         *inputs; /* object, raw from the caller; NULL: none. No account; the run may keep parts of it */
     struct value
@@ -84,5 +87,9 @@ void run_set_paused(struct run *run, bool is_paused);
 void run_free(struct run *run); /* NULL is fine; a run that has not ended is cancelled without events */
 
 const struct graph *run_graph(const struct run *run);
+/* sys.<name>; NULL: there is none. Borrowed. */
+const struct value *run_system_value(const struct run *run, const char *name);
+/* What the run has set the conversation variable at `index` of the graph to; NULL: it has not. Borrowed. */
+const struct value *run_conversation_change(const struct run *run, uint32_t index);
 struct str run_id(const struct run *run);
 bool run_has_ended(const struct run *run);

@@ -8,6 +8,7 @@
 
 static bool make_system(struct run *run, const struct run_params *params, struct value *take_files);
 static bool put_system(struct run *run, const char *name, struct value *take_value);
+static bool set_conversation(struct run *run, const struct run_params *params);
 static void set_environment(struct run *run);
 static struct value *find_conversation(const struct run *run, struct str name);
 
@@ -21,8 +22,8 @@ bool variables_init(struct run *run, const struct run_params *params, struct val
                   run->system[i].value);
     run->environment = value_ref(params->environment);
     set_environment(run);
-    for (uint32_t i = 0; g->mode == APP_MODE_CHATFLOW && i < g->conversation_count; i++)
-        frame_set(&run->top.frame, g->conversation[i].slot, g->conversation[i].value);
+    if (g->mode == APP_MODE_CHATFLOW && !set_conversation(run, params))
+        return false;
     frame_set_outputs(&run->top.frame, &g->nodes[g->root], run->inputs);
     return true;
 }
@@ -64,6 +65,34 @@ static bool put_system(struct run *run, const char *name, struct value *take_val
         return false;
     run->system[run->system_count++] = (struct run_variable){name, take_value};
     return true;
+}
+
+/*
+ * What the conversation has by now, and what is new in the export (dify-dsl.md 2.6). A list that was kept empty has its
+ * type from the export.
+ */
+static bool set_conversation(struct run *run, const struct run_params *params)
+{
+    const struct graph *g = run->graph;
+    struct value_builder none;
+    value_array_begin(&none, &run->account);
+    run->history = params->history != NULL ? value_ref(params->history) : value_array_end(&none);
+    for (uint32_t i = 0; i < g->conversation_count; i++) {
+        const struct variable_definition *d = &g->conversation[i];
+        struct value *kept = params->conversation == NULL ? NULL : value_get(params->conversation, d->name);
+        bool is_bare_list = kept != NULL && value_type(kept) == VALUE_ARRAY && value_count(kept) == 0;
+        struct value *v = kept == NULL ? value_ref(d->value) : value_ref(kept);
+        if (is_bare_list) {
+            value_unref(v);
+            value_array_begin(&none, &run->account);
+            v = value_array_end_as(&none, value_elem_of(d->type_name));
+        }
+        frame_set(&run->top.frame, d->slot, v);
+        if (v == NULL)
+            return false;
+        value_unref(v);
+    }
+    return run->history != NULL;
 }
 
 static void set_environment(struct run *run)

@@ -296,6 +296,23 @@ enum value_elem value_elem(const struct value *v)
     return (enum value_elem)v->elem;
 }
 
+enum value_elem value_elem_of(struct str type_name)
+{
+    static const struct {
+        const char *name;
+        enum value_elem elem;
+    } types[] = {{"array[string]", VALUE_ELEM_STRING},
+                 {"array[number]", VALUE_ELEM_NUMBER},
+                 {"array[boolean]", VALUE_ELEM_BOOL},
+                 {"array[object]", VALUE_ELEM_OBJECT},
+                 {"array[file]", VALUE_ELEM_FILE}};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (str_eq_c(type_name, types[i].name))
+            return types[i].elem;
+    }
+    return VALUE_ELEM_ANY;
+}
+
 bool value_is_number(const struct value *v)
 {
     return v->type == VALUE_INT || v->type == VALUE_FLOAT;

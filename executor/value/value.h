@@ -103,13 +103,14 @@ void value_thaw_free(struct value *v);
 
 /* --- reading; results are borrowed --- */
 enum value_type value_type(const struct value *v);
-enum value_elem value_elem(const struct value *v); /* of an array */
-bool value_is_number(const struct value *v);       /* int or float; a bool is not */
-bool value_as_bool(const struct value *v);         /* of a bool */
-int64_t value_as_int(const struct value *v);       /* of an int */
-double value_as_double(const struct value *v);     /* of an int or float */
-struct str value_text(const struct value *v);      /* of a string or secret; NUL behind it */
-size_t value_count(const struct value *v);         /* items of an array, members of an object or file */
+enum value_elem value_elem(const struct value *v);   /* of an array */
+enum value_elem value_elem_of(struct str type_name); /* "array[string]" and so on; ANY for others */
+bool value_is_number(const struct value *v);         /* int or float; a bool is not */
+bool value_as_bool(const struct value *v);           /* of a bool */
+int64_t value_as_int(const struct value *v);         /* of an int */
+double value_as_double(const struct value *v);       /* of an int or float */
+struct str value_text(const struct value *v);        /* of a string or secret; NUL behind it */
+size_t value_count(const struct value *v);           /* items of an array, members of an object or file */
 struct value *value_item(const struct value *v, size_t i);
 struct str value_key(const struct value *v, size_t i); /* of an object or file */
 struct value *value_member(const struct value *v, size_t i);
