@@ -26,8 +26,16 @@ static void every_known_type_is_listed(void **state)
                                          "if-else",
                                          "template-transform",
                                          "variable-aggregator",
-                                         "variable-assigner"};
-    static const char *const known[] = {"code", "iteration", "loop-end", "trigger-schedule",
+                                         "variable-assigner",
+                                         "assigner",
+                                         "iteration",
+                                         "iteration-start",
+                                         "loop",
+                                         "loop-start",
+                                         "loop-end",
+                                         "list-operator",
+                                         "question-classifier"};
+    static const char *const known[] = {"code", "http-request", "tool", "trigger-schedule",
                                         "knowledge-retrieval"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(served); i++) {
