@@ -9,9 +9,12 @@ class Frame:
     def __init__(self, run, root, container=None, owner=None, index=0, pool=None):
         self.run, self.root, self.container, self.owner, self.index = run, root, container, owner, index
         self.parent = owner.frame if owner else None
+        if owner:
+            owner.children.append(self)
         self.pool = pool
         self.node_states, self.edge_states = {}, {}  # absent: unknown
         self.ended_nodes = set()
+        self.queue = []  # nodes that can start
         self.live = 0  # nodes queued or running
         self.is_over = self.must_leave = False
         self.outputs = []  # of response nodes that have ended
@@ -19,9 +22,12 @@ class Frame:
         self.responses = Responses(run, self)
 
     def place(self):
-        if not self.owner:
-            return ""
-        return f"{self.container}#{self.index}"
+        """The innermost iteration and the innermost loop around its nodes."""
+        around, frame = {}, self
+        while frame.owner:
+            around.setdefault(frame.owner.node.type, f"{frame.container}#{frame.index}")
+            frame = frame.parent
+        return "/".join(around[kind] for kind in ("iteration", "loop") if kind in around)
 
 
 class Exec:
@@ -32,6 +38,8 @@ class Exec:
         self.retries_left, self.interval = node.retries()
         self.retry_index = 0
         self.is_over = False
+        self.children = []  # frames of a container
+        self.has_begun, self.rounds, self.reason = False, 0, ""  # of containers
 
 
 class Call:

@@ -14,19 +14,23 @@ OPERATORS = {
     "object": ["empty", "not empty", "null", "not null", "exists", "not exists"],
 }
 ALL_OPERATORS = sorted({operator for operators in OPERATORS.values() for operator in operators})
+DEPTH_MAX = 3
 FAILING = ["fail1", "fail2", "fail9", "half1", "half2", "half9", "refuse"]
 
 
 class Maker:
-    def __init__(self, seed, types=()):
+    def __init__(self, seed):
         self.random = random.Random(seed)
-        self.types = types
         self.is_chat = self.chance(0.55)
         self.nodes, self.edges = [], []
         self.handles = {}  # node: the handles an edge may leave it by
         self.variables = []  # (selector, kind) of what may exist
         self.ids = set()
         self.conversation = []
+        self.loop_variables = {}  # container: the variables its inside may assign to, those around it too
+        self.loops_around = {}  # iteration: the same
+        self.depth = 0
+        self.has_containers = self.chance(0.4)
         self.node_budget = self.random.choice([3, 5, 7, 9, 12, 16])
 
     def chance(self, p):
@@ -189,12 +193,14 @@ class Maker:
         """Nodes behind those in `members`, all in the same container."""
         responses = "answer" if self.is_chat else "end"
         targets = self.targets(container)
-        kinds = ["llm"] * 6 + ["assigner"] * (3 if targets else 0) + ["template-transform"] * 4 + ["if-else"] * 5 + [responses] * 5 + ["variable-aggregator"] * 2
+        container_share = 1 if self.depth < DEPTH_MAX and self.has_containers else 0
+        kinds = ["iteration", "loop"] * container_share + ["loop-end"] * (1 if container in self.loop_variables else 0)
+        kinds += ["llm"] * 6 + ["assigner"] * (3 if targets else 0) + ["template-transform"] * 4 + ["if-else"] * 5 + [responses] * 5 + ["variable-aggregator"] * 2
         for _ in range(count):
             kind = self.pick(kinds)
             node = self.new_id()
             make = getattr(self, "make_" + kind.replace("-", "_"))
-            data = make(node, container) if kind == "assigner" else make(node)
+            data = make(node, container) if kind in ("assigner", "iteration", "loop") else make(node)
             self.add(node, kind, data, container)
             self.lead_to(node, members, container)
             members.append(node)
@@ -207,7 +213,17 @@ class Maker:
         if kind == "variable-aggregator" and self.chance(0.2):
             kind = "variable-assigner"
         self.strategy(node, kind, data)
-        self.nodes.append({"id": node, "type": "custom", "data": {"type": kind, "title": node.upper(), **data}})
+        entry = {"id": node, "type": "custom", "data": {"type": kind, "title": node.upper(), **data, **self.inside(container)}}
+        if container:
+            entry["parentId"] = container
+        self.nodes.append(entry)
+
+    def inside(self, container):
+        """The marks of a node in a container."""
+        if container is None:
+            return {}
+        kind = "loop" if container in self.loop_variables else "iteration"
+        return {f"{kind}_id": container, f"isIn{kind.title()}": True}
 
     def lead_to(self, node, members, container):
         if self.chance(0.02):
@@ -231,7 +247,7 @@ class Maker:
     def strategy(self, node, kind, data):
         handles = self.handles.setdefault(node, ["source"])
         fails = kind == "llm" and data["model"]["name"].partition(":")[0] in FAILING
-        may_fail = {"llm": 0.85 if fails else 0.45, "if-else": 0.1, "assigner": 0.3}
+        may_fail = {"llm": 0.85 if fails else 0.45, "if-else": 0.1, "assigner": 0.3, "iteration": 0.3, "loop": 0.3}
         if not self.chance(may_fail.get(kind, 0)):
             return
         if kind != "if-else" and self.chance(0.5):
@@ -259,7 +275,8 @@ class Maker:
 
     def targets(self, container):
         """Variables that may be assigned to there, with their types."""
-        return [(variable["selector"], variable["value_type"]) for variable in self.conversation]
+        stored = [(variable["selector"], variable["value_type"]) for variable in self.conversation]
+        return stored + self.loop_variables.get(container, self.loops_around.get(container, [])) * 2
 
     def make_assigner(self, node, container):
         targets = self.targets(container)
@@ -273,6 +290,73 @@ class Maker:
             target = target if self.chance(0.97) else ["conversation", "gone"]
             return {"assigned_variable_selector": target, "write_mode": mode, "input_variable_selector": source}
         return {"version": "2", "items": [self.assignment(*self.pick(targets)) for _ in range(self.pick([0, 1, 1, 1, 2, 3]))]}
+
+    def make_loop_end(self, _node):
+        return {}
+
+    def make_iteration(self, node, container):
+        lists = [s for s, k in self.variables if k.startswith("array[")]
+        data = {
+            "iterator_selector": list(self.pick(lists)) if lists and self.chance(0.95) else self.selector(),
+            "is_parallel": self.chance(0.4),
+            "parallel_nums": self.random.randint(1, 4),
+            "error_handle_mode": self.pick(["terminated", "continue-on-error", "remove-abnormal-output"]),
+        }
+        if self.chance(0.5):
+            data["flatten_output"] = self.chance(0.5)
+        for key in ("is_parallel", "parallel_nums", "error_handle_mode"):
+            if self.chance(0.1):
+                del data[key]
+        self.loops_around[node] = self.targets(container)[len(self.conversation) :]
+        around = list(self.variables)
+        self.variables += [([node, "item"], "string")] * 3 + [([node, "index"], "number")]
+        self.fill(node, "iteration", data)
+        data["output_selector"] = self.selector()
+        self.variables = around + [([node, "output"], "array[any]")] * 2
+        return data
+
+    def make_loop(self, node, container):
+        variables = [self.loop_variable(i) for i in self.some(0, 3)]
+        mine = [([node, v["label"]], v["var_type"]) for v in variables]
+        self.loop_variables[node] = mine + self.targets(container)[len(self.conversation) :]
+        around = list(self.variables)
+        self.variables += mine * 2
+        data = {"loop_count": self.random.randint(1, 4), "loop_variables": variables, "logical_operator": self.pick(["and", "or"])}
+        self.fill(node, "loop", data)
+        data["break_conditions"] = [self.condition() for _ in range(self.pick([0, 0, 1, 1, 2]))]
+        self.variables = around + mine + [([node, "loop_round"], "number")]
+        return data
+
+    def loop_variable(self, i):
+        kind = self.pick(["number", "number", "string", "boolean", "object", "array[string]", "array[number]", "array[object]"])
+        entry = {"id": f"l{i}", "label": f"l{i}", "var_type": kind, "value_type": "constant"}
+        if self.chance(0.25):
+            selector = self.typed_selector(kind)
+            if selector:
+                return {**entry, "value_type": "variable", "value": selector if self.chance(0.95) else ["nowhere", "x"]}
+        value = self.value(kind)
+        if kind.startswith("array[") or (kind != "string" and self.chance(0.5)):
+            value = json.dumps(value, ensure_ascii=False)
+        if self.chance(0.02):
+            value = self.pick(["", "x", None])
+        return {**entry, "value": value}
+
+    def fill(self, node, kind, data):
+        """The nodes inside."""
+        start = f"{node}start"
+        data["start_node_id"] = start
+        self.handles[start] = ["source"]
+        self.nodes.append(
+            {
+                "id": start,
+                "type": f"custom-{kind}-start",
+                "parentId": node,
+                "data": {"type": f"{kind}-start", "title": "", f"isIn{kind.title()}": True},
+            }
+        )
+        self.depth += 1
+        self.body([start], self.random.randint(0, 4), node)
+        self.depth -= 1
 
     def typed_selector(self, kind):
         """Of a variable of just this type that exists from the start; None: there is none."""

@@ -23,6 +23,7 @@ class Node:
         self.strategy = self.data.get("error_strategy")
         self.out, self.into = [], []
         self.is_response = self.type in ("answer", "end")
+        self.is_container_start = self.type in ("iteration-start", "loop-start")
         self.is_container = self.type in CONTAINERS
         self.is_branch = self.type in ("if-else", "question-classifier") or self.strategy == "fail-branch"
 

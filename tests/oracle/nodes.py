@@ -116,8 +116,12 @@ class Nodes:
         self.succeed(x, {})
 
     def assign(self, x, target, value, kind):
-        x.frame.pool.put(*target, value, kind)
-        x.frame.written[tuple(target)] = (value, kind)
+        self.assign_in(x.frame, target, value, kind)
+
+    @staticmethod
+    def assign_in(frame, target, value, kind):
+        frame.pool.put(*target, value, kind)
+        frame.written[tuple(target)] = (value, kind)
 
     def start_llm(self, x):
         data, pool = x.node.data, x.frame.pool

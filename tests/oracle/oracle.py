@@ -1,7 +1,8 @@
 """What a run of an export must come to, worked out from the rules of dify-dsl.md sections 2 to 4 alone.
 
 An engine of its own, slow and plain: it knows nothing of the one it is compared with. Where the rules leave a choice of
-order, it takes ready nodes from one queue, first in, first out, and lets a model's words come only when nothing is ready.
+order, it takes ready nodes first in, first out, one of each frame in turn, and lets a model's words come only when nothing
+is ready.
 """
 
 import json
@@ -18,7 +19,7 @@ class Run(Nodes, Containers):
         self.graph = Graph(json.loads(case["dsl"]))
         self.case = case
         self.max_steps = case.get("max_steps") or 500
-        self.queue, self.ends, self.calls, self.timers, self.now = [], [], [], [], 0
+        self.ready, self.ends, self.calls, self.timers, self.now = [], [], [], [], 0  # ready: frames with a queue
         self.model_counts = {}
         self.events, self.text, self.offset = [], b"", 0
         self.starts = self.steps = self.limit_steps = self.exceptions = 0
@@ -84,7 +85,7 @@ class Run(Nodes, Containers):
     def play(self):
         self.enqueue(self.root, self.graph.root)
         while not self.result:
-            if self.ends or self.queue:
+            if self.ends or self.ready:
                 self.step()
             elif any(call.is_open for call in self.calls):
                 self.let_models_speak()
@@ -92,7 +93,6 @@ class Run(Nodes, Containers):
                 self.let_time_pass()
             else:
                 self.root.responses.end()
-                self.merge(self.root.outputs)
                 status = "partial-succeeded" if self.exceptions else "succeeded"
                 self.finish(status, "completed", "")
         return self.result
@@ -105,9 +105,13 @@ class Run(Nodes, Containers):
             self.attempt(execution)
 
     def step(self):
-        """What has ended goes before what can start."""
+        """What has ended goes before what can start; frames take turns."""
         if not self.ends:
-            self.start(self.queue.pop(0))
+            frame = self.ready.pop(0)
+            execution = frame.queue.pop(0)
+            if frame.queue:
+                self.ready.append(frame)
+            self.start(execution)
             return
         execution, end = self.ends.pop(0)
         if not execution.is_over:
@@ -128,7 +132,9 @@ class Run(Nodes, Containers):
     def enqueue(self, frame, node):
         frame.node_states[node] = "taken"
         frame.live += 1
-        self.queue.append(Exec(frame, self.graph.nodes[node]))
+        frame.queue.append(Exec(frame, self.graph.nodes[node]))
+        if frame not in self.ready:
+            self.ready.append(frame)
 
     def start(self, execution):
         frame, node = execution.frame, execution.node
@@ -136,8 +142,7 @@ class Run(Nodes, Containers):
             return
         self.running.append(execution)
         execution.started = self.starts = self.starts + 1
-        is_silent = node.type in ("iteration-start", "loop-start")
-        if not is_silent:
+        if not node.is_container_start:
             self.limit_steps += 1
             if not node.is_container:
                 self.emit("node_started", node.id, frame.place())
@@ -154,12 +159,19 @@ class Run(Nodes, Containers):
             error = failure
             self.ends.append((execution, lambda: self.fail(execution, error.error, error.error_type)))
 
+    def when_container_goes_on(self, x, go_on):
+        try:
+            go_on(x)
+        except Failed as failure:
+            error = failure
+            self.ends.append((x, lambda: self.fail(x, error.error, error.error_type)))
+
     def let_models_speak(self):
         calls, pace = self.calls, self.case.get("pace", "round")
         for call in list(reversed(calls) if pace == "last" else calls):
             if call.is_open:
                 self.speak(call)
-                while (self.ends or self.queue) and not self.result:
+                while (self.ends or self.ready) and not self.result:
                     self.step()
                 if pace != "round" or self.result:
                     break
@@ -221,9 +233,11 @@ class Run(Nodes, Containers):
 
     def emit_finished(self, execution, status, error, error_type, outputs):
         node, place = execution.node, execution.frame.place()
-        if node.type in ("iteration-start", "loop-start"):
+        if node.is_container_start:
             return
         if node.is_container:
+            if not execution.has_begun:
+                self.emit(f"{node.type}_started", node.id, place, 0)
             self.emit(f"{node.type}_completed", node.id, place, status, error, execution.rounds, execution.reason, outputs)
             return
         self.emit("node_finished", node.id, place, status, error, error_type, outputs)
@@ -234,31 +248,41 @@ class Run(Nodes, Containers):
         for name, value in outputs.items():
             frame.pool.put(node.id, name, value)
         if node.is_response:
-            frame.outputs.append(outputs)
-            if not frame.owner:
-                self.merge([outputs])
-                frame.outputs.clear()
+            self.put_out(frame, [outputs])
+        if node.is_container:  # its end is told before what it leads to (5.1)
+            self.emit_finished(execution, status, error, error_type, plain(shown))
         self.take_edges(frame, node, handle)
         frame.responses.node_ended(node.id)
-        self.emit_finished(execution, status, error, error_type, plain(shown))
-        if self.limit_steps > self.max_steps and node.type not in ("iteration-start", "loop-start"):
-            error = f"{SOME}Maximum execution steps exceeded: {self.limit_steps} > {self.max_steps}"
-            self.stop_running(self.running, "stopped", error)
-            self.finish("stopped", "step_limit", error)
-            return
-        self.check_frame(frame)
+        if not node.is_container:
+            self.emit_finished(execution, status, error, error_type, plain(shown))
+        if not self.is_over_limit():
+            self.check_frame(frame)
 
-    def stop_running(self, executions, status, error):
-        for execution in list(executions):
+    def is_over_limit(self):
+        """Looked at when a node has succeeded or failed (3.7)."""
+        if self.limit_steps <= self.max_steps:
+            return False
+        error = f"{SOME}Maximum execution steps exceeded: {self.limit_steps} > {self.max_steps}"
+        self.stop_frame(self.root, error)
+        self.finish("stopped", "step_limit", error)
+        return True
+
+    def stop_frame(self, frame, error):
+        """What runs in it is abandoned, from the inside out."""
+        for execution in [x for x in self.running if x.frame is frame]:
+            for child in execution.children:
+                self.stop_frame(child, error)
             if execution.is_over:
                 continue
             execution.is_over = True
-            if execution in self.running:
-                self.running.remove(execution)
+            self.running.remove(execution)
             for call in self.calls:
                 if call.exec is execution:
                     call.is_open = False
-            self.emit_finished(execution, status, error, "", {})
+            self.emit_finished(execution, "stopped", error, "", {})
+        frame.is_over = True
+        if frame in self.ready:
+            self.ready.remove(frame)
 
     def take_edges(self, frame, node, handle):
         edges = node.out
@@ -287,7 +311,11 @@ class Run(Nodes, Containers):
         for further in target.out:
             self.skip(frame, further)
 
-    def merge(self, all_outputs):
+    def put_out(self, frame, all_outputs):
+        """What response nodes put out: the run's at once, a child's when it has ended (3.8)."""
+        if frame.owner:
+            frame.outputs += all_outputs
+            return
         for outputs in all_outputs:
             for name, value in outputs.items():
                 if name == "answer":
@@ -295,34 +323,22 @@ class Run(Nodes, Containers):
                 self.outputs[name] = plain(value)
 
     def fail_frame(self, frame, error, error_type):
+        self.stop_frame(frame, error)
         if not frame.owner:
-            self.queue.clear()
-            self.stop_running(self.running, "stopped", error)
             self.finish("failed", "node_failed", error)
-            return
-        self.end_frame(frame, error)
-        getattr(self, "child_ended_" + frame.owner.node.type)(frame.owner, frame, Failed(error, error_type))
+        elif not self.is_over_limit():
+            self.end_child(frame, Failed(error, error_type))
 
-    def end_frame(self, frame, error=""):
-        """What still runs in it is abandoned."""
-        frame.is_over = True
-
-        def is_inside(other):
-            while other and other is not frame:
-                other = other.parent
-            return other is frame
-
-        self.queue = [execution for execution in self.queue if not is_inside(execution.frame)]
-        for execution in self.running:
-            if is_inside(execution.frame):
-                execution.frame.is_over = True
-        self.stop_running([x for x in self.running if is_inside(x.frame)], "stopped", error)
+    def end_child(self, frame, failure):
+        owner = frame.owner
+        owner.children.remove(frame)
+        getattr(self, "child_ended_" + owner.node.type)(owner, frame, failure)
 
     def check_frame(self, frame):
         if frame.owner and frame.live == 0 and not frame.is_over:
             frame.responses.end()
-            self.end_frame(frame)
-            getattr(self, "child_ended_" + frame.owner.node.type)(frame.owner, frame, None)
+            frame.is_over = True
+            self.end_child(frame, None)
 
 
 def predict(case):
