@@ -31,7 +31,7 @@ static const struct {
     {"loop", &node_loop},
     {"loop-end", &node_loop_end},
     {"loop-start", &node_loop_start},
-    {"parameter-extractor", NULL},
+    {"parameter-extractor", &node_parameter_extractor},
     {"question-classifier", &node_question_classifier},
     {"tool", NULL},
     {"trigger-plugin", NULL},

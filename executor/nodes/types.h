@@ -14,6 +14,7 @@ extern const struct node_type node_variable_aggregator;
 extern const struct node_type node_assigner;
 extern const struct node_type node_list_operator;
 extern const struct node_type node_question_classifier;
+extern const struct node_type node_parameter_extractor;
 extern const struct node_type node_iteration;
 extern const struct node_type node_iteration_start;
 extern const struct node_type node_loop;
