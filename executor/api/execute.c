@@ -105,13 +105,38 @@ static bool pump(struct execution *x)
 
 /* --- the worker's side --- */
 
+static bool is_chat(const struct execution *x)
+{
+    return x->request->conversation_id[0] != '\0';
+}
+
+static struct conversation_key conversation_of(const struct execution *x)
+{
+    return (struct conversation_key){.id = str_c(x->request->conversation_id),
+                                     .app_id = str_c(x->request->app_id),
+                                     .end_user_id = str_c(x->request->end_user_id)};
+}
+
+static enum status_code load_conversation(const struct execution *x, struct conversation_state *ret,
+                                          struct status *err)
+{
+    const struct conversation_key key = conversation_of(x);
+    *ret = (struct conversation_state){0};
+    if (!is_chat(x) || x->request->conversation_is_new)
+        return STATUS_OK;
+    return conversations_load(x->executor->conversations, &key, ret, err);
+}
+
 static enum status_code make(struct job *job, const struct run_host *host, void *host_arg,
                              struct run **ret_run, struct status *err)
 {
     struct execution *x = execution_of(job);
     const Heddle__Executor__V1__ExecuteRequest *request = x->request;
     struct value *inputs = NULL, *files = NULL, *environment = NULL;
-    enum status_code rc = payload_inputs(request, &inputs, err);
+    struct conversation_state conversation;
+    enum status_code rc = load_conversation(x, &conversation, err);
+    if (rc == STATUS_OK)
+        rc = payload_inputs(request, &inputs, err);
     if (rc == STATUS_OK)
         rc = payload_files(request, &files, err);
     if (rc == STATUS_OK)
@@ -127,7 +152,9 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
             .user = str_c(request->user),
             .end_user_id = str_c(request->end_user_id),
             .query = str_c(request->query),
-            .dialogue_count = 1,
+            .dialogue_count = conversation.turns + 1,
+            .history = conversation.history,
+            .conversation = conversation.variables,
             .inputs = inputs,
             .files = files,
             .environment = environment,
@@ -137,6 +164,7 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
         };
         rc = run_new(&params, host, host_arg, ret_run, err);
     }
+    conversation_state_fini(&conversation);
     value_unref(environment);
     value_unref(files);
     value_unref(inputs);
@@ -166,9 +194,20 @@ static void begun(struct job *job)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* Before the caller hears of the end, so that the next turn finds this one. */
+static void keep_turn(struct execution *x, const struct value *outputs)
+{
+    const struct conversation_key key = conversation_of(x);
+    struct str answer = outputs == NULL ? STR("") : value_get_text(outputs, "answer", STR(""));
+    if (is_chat(x) && !conversations_add(x->executor->conversations, &key, x->job.run, answer))
+        log_warn("conversation_lost", LOG_C("run_id", x->job.run_id), LOG_C("why", "no memory"));
+}
+
 static void emit(struct job *job, const struct run_event *event)
 {
     struct execution *x = execution_of(job);
+    if (event->kind == EVENT_WORKFLOW_FINISHED)
+        keep_turn(x, event->finished.outputs);
     if (event->kind == EVENT_WORKFLOW_FINISHED)
         log_info("run_finished", LOG_C("run_id", job->run_id), LOG_C("app_id", job->app_id),
                  LOG_INT("status", event->finished.status), LOG_INT("end_reason", event->finished.reason),

@@ -44,7 +44,8 @@ enum status_code executor_new(const struct executor_options *options, struct exe
     executor->options = *options;
     executor->token = str_dup(str_c(options->token));
     executor->address = str_dup(str_c(options->address));
-    if (executor->token == NULL || executor->address == NULL) {
+    executor->conversations = conversations_new();
+    if (executor->token == NULL || executor->address == NULL || executor->conversations == NULL) {
         executor_free(executor);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "executor: out of memory");
     }
@@ -61,6 +62,7 @@ void executor_free(struct executor *executor)
         secret_wipe(executor->token, strlen(executor->token));
     free(executor->token);
     free(executor->address);
+    conversations_free(executor->conversations);
     free(executor);
 }
 

@@ -3,6 +3,7 @@
  * Threads  made by the main thread; lives until its servers are freed, workers, helpers and store are ended.
  */
 #pragma once
+#include "executor/api/conversations.h"
 #include "executor/api/versions.h"
 #include "executor/model/backend.h"
 #include "executor/worker/workers.h"
@@ -23,11 +24,12 @@ struct executor_options {
     struct run_limits limits;
 };
 
-/* What the handlers work with; read-only once made. */
+/* What the handlers work with; its members do not change once made. */
 struct executor {
     struct executor_options options;
     char instance_id[UUID_TEXT_LEN + 1];
     char *token, *address;
+    struct conversations *conversations;
 };
 
 /* RESOURCE_EXHAUSTED: no memory. */

@@ -286,24 +286,24 @@ static void loop_child_ended(struct node_exec *x, struct node_child *child,
     struct status err = {0};
     bool must_leave = node_child_must_leave(child);
     container_state_note(&s->container, child);
-    if (failure == NULL)
-        node_child_keep_outputs(child);
-    else
-        s->rounds++; /* it took its time, too */
     if (failure != NULL) {
+        s->rounds++; /* it took its time, too */
         end_loop(s, "error", failure);
         return;
     }
+    node_child_keep_outputs(child);
     node_child_end(child);
     if (!keep_round(s)) {
         no_memory(x);
         return;
     }
-    enum condition_verdict v = s->config->breaks.count == 0 ? CONDITION_FALSE : must_break(s, &err);
+    enum condition_verdict v = must_leave                     ? CONDITION_TRUE
+                               : s->config->breaks.count == 0 ? CONDITION_FALSE
+                                                              : must_break(s, &err);
     if (v == CONDITION_ERROR) {
         const struct child_failure broken = {str_c(err.message), STR("ValueError")};
         end_loop(s, "error", &broken);
-    } else if (v == CONDITION_TRUE || must_leave) {
+    } else if (v == CONDITION_TRUE) {
         end_loop(s, "loop_break", NULL);
     } else if ((int64_t)s->rounds == s->config->rounds) {
         end_loop(s, "loop_completed", NULL);

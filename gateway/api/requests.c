@@ -72,10 +72,8 @@ static enum status_code check_chat(const Heddle__V1__SendMessageRequest *chat, s
 {
     if (str_trim(str_c(chat->query)).len == 0)
         return status_field(err, "query", "is required");
-    if (chat->conversation_id[0] != '\0')
-        return status_reason(err, STATUS_NOT_FOUND, "CONVERSATION_NOT_FOUND",
-                             "conversation_id: there is no such conversation (this release keeps none: "
-                             "leave it empty)");
+    if (check_id("conversation_id", str_c(chat->conversation_id), err) != STATUS_OK)
+        return err->code;
     return check_id("parent_message_id", str_c(chat->parent_message_id), err);
 }
 

@@ -30,6 +30,7 @@ struct run_call {
     struct status version_status;
     struct task task;
     char conversation_id[UUID_TEXT_LEN + 1], message_id[UUID_TEXT_LEN + 1];
+    bool is_new_conversation;
     char version_id[UUID_TEXT_LEN + 1];
     unsigned attempt;
     struct live_run live;             /* while there is an upstream */
@@ -261,7 +262,7 @@ static grpc_slice pack_request(struct run_call *run)
     request.end_user_id = run->task.end_user_id;
     request.end_user_type = PRINCIPAL_SERVICE_API;
     request.conversation_id = run->conversation_id;
-    request.conversation_is_new = run->conversation_id[0] != '\0';
+    request.conversation_is_new = run->is_new_conversation;
     request.message_id = run->message_id;
     request.config_generation = store_config_generation(run->gateway->store);
     request.gateway_instance = run->gateway->instance_id;
@@ -321,7 +322,12 @@ static void go(struct run_call *run)
     principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
                           request_user(&run->request), run->task.end_user_id);
     if (run->request.service == RUN_CHAT) {
-        uuid_format(uuid_v7(), run->conversation_id);
+        struct str conversation_id = str_c(run->request.chat->conversation_id);
+        run->is_new_conversation = conversation_id.len == 0;
+        if (run->is_new_conversation)
+            uuid_format(uuid_v7(), run->conversation_id);
+        else
+            snprintf(run->conversation_id, sizeof run->conversation_id, "%.*s", STR_ARG(conversation_id));
         uuid_format(uuid_v7(), run->message_id);
     }
     if (tasks_add(run->gateway->tasks, &run->task, &err) != STATUS_OK)

@@ -193,12 +193,6 @@ def test_the_executors_verdict_on_inputs_passes_unchanged(heddle, flow):
     assert refused.code == Code.INVALID_ARGUMENT
 
 
-def test_there_are_no_conversations_yet(heddle, chat):
-    for conversation in (new_id(), "any"):
-        refused = failure(say, heddle, chat, request={"conversation_id": conversation})
-        assert (refused.code, refused.reason) == (Code.NOT_FOUND, "CONVERSATION_NOT_FOUND")
-
-
 def test_ids_are_minted_and_stay_the_same_in_all_events(heddle, chat, flow):
     got = [e for _, e in events(say(heddle, chat)) if e.WhichOneof("event") != "ping"]
     first = got[0]

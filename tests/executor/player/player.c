@@ -172,6 +172,8 @@ enum status_code player_try(struct player *p, const struct play *play, struct st
                                 .inputs = parsed(play->inputs),
                                 .files = parsed(play->files),
                                 .environment = parsed(play->environment),
+                                .history = play->history,
+                                .conversation = play->conversation,
                                 .wall_ms = 1754000000000,
                                 .deadline_ms = play->deadline_ms,
                                 .limits = play->limits};
@@ -448,9 +450,21 @@ static void put_container(struct player *p, const struct event_node *n)
     put_json(&p->last_loop_variables, n->loop_variables);
 }
 
+static void keep_node(struct player *p, const struct event_node *n)
+{
+    snprintf(p->last_execution_id, sizeof p->last_execution_id, "%.*s", STR_ARG(n->execution_id));
+    snprintf(p->last_title, sizeof p->last_title, "%.*s", STR_ARG(n->title));
+    snprintf(p->last_type, sizeof p->last_type, "%.*s", STR_ARG(n->node_type));
+    snprintf(p->last_strategy, sizeof p->last_strategy, "%.*s", STR_ARG(n->error_strategy));
+    p->last_index = n->index;
+    p->last_elapsed_ms = n->elapsed_ms;
+}
+
 static void put_event(struct player *p, const struct run_event *event)
 {
     struct buf *b = &p->log;
+    if (event->kind >= EVENT_NODE_STARTED && event->kind <= EVENT_LOOP_COMPLETED)
+        keep_node(p, &event->node);
     buf_put_c(b, run_event_name(event->kind));
     switch (event->kind) {
     case EVENT_WORKFLOW_STARTED:
@@ -482,6 +496,7 @@ static void put_event(struct player *p, const struct run_event *event)
         buf_put_json_string(b, event->text.text);
         if (event->text.is_final)
             buf_put_c(b, " final");
+        snprintf(p->last_text_node, sizeof p->last_text_node, "%.*s", STR_ARG(event->text.node_id));
         break;
     case EVENT_REASONING_CHUNK:
         buf_printf(b, " %.*s ", STR_ARG(event->reasoning.node_id));

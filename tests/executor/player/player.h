@@ -65,10 +65,16 @@ struct player {
     int64_t last_container_tokens;
     char last_error_type[64];
     char last_predecessor[64]; /* of the last node_started */
+    char last_execution_id[40], last_title[64], last_type[32],
+        last_strategy[24]; /* of the last event of a node */
+    int last_index;
+    int64_t last_elapsed_ms;
+    char last_text_node[64]; /* the node that the last streamed text is attributed to */
     uint64_t sequence;
 };
 struct play {                                         /* what a caller sends; everything may be left out */
     const char *query, *inputs, *files, *environment; /* inputs, files, environment: JSON */
+    struct value *history, *conversation;             /* as run_params has them; borrowed */
     int64_t deadline_ms;
     struct run_limits limits;
 };

@@ -1,0 +1,339 @@
+/*
+ * conversations: see the header. Values are kept as JSON text, so that no worker shares a value with another.
+ */
+#include "executor/api/conversations.h"
+
+#include "executor/value/form.h"
+#include "executor/value/parse.h"
+#include "shared/base/uuid.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_FUNCTION     HASH_FNV /* the usual one falls through between cases, which Clang warns of */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+struct kept_message {
+    struct kept_message *prev, *next;
+    size_t bytes;
+    struct buf query, answer, files; /* files: JSON of an array */
+};
+struct kept_variable {
+    struct kept_variable *next;
+    struct buf name, json;
+};
+struct conversation {
+    UT_hash_handle hh;
+    struct conversation *prev, *next; /* in the order of their last use */
+    char id[UUID_TEXT_LEN + 1], app_id[UUID_TEXT_LEN + 1], end_user_id[UUID_TEXT_LEN + 1];
+    struct kept_message *messages;
+    struct kept_variable *variables;
+    size_t message_count, bytes;
+    int64_t turns;
+};
+struct conversations {
+    pthread_mutex_t lock;
+    struct conversation *all;    /* by id */
+    struct conversation *oldest; /* list, the one used longest ago first */
+    size_t bytes;
+};
+
+static void copy_id(char to[UUID_TEXT_LEN + 1], struct str id)
+{
+    size_t len = id.len < UUID_TEXT_LEN ? id.len : UUID_TEXT_LEN;
+    memcpy(to, id.ptr, len);
+    to[len] = '\0';
+}
+
+static void message_free(struct kept_message *m)
+{
+    buf_fini(&m->query);
+    buf_fini(&m->answer);
+    buf_fini(&m->files);
+    free(m);
+}
+
+static void variable_free(struct kept_variable *v)
+{
+    buf_fini(&v->name);
+    buf_fini(&v->json);
+    free(v);
+}
+
+static void conversation_free(struct conversation *c)
+{
+    struct kept_message *m, *next_message;
+    DL_FOREACH_SAFE (c->messages, m, next_message)
+        message_free(m);
+    for (struct kept_variable *v = c->variables, *next; v != NULL; v = next) {
+        next = v->next;
+        variable_free(v);
+    }
+    free(c);
+}
+
+void conversation_state_fini(struct conversation_state *state)
+{
+    value_unref(state->history);
+    value_unref(state->variables);
+    *state = (struct conversation_state){0};
+}
+
+struct conversations *conversations_new(void)
+{
+    struct conversations *all = calloc(1, sizeof *all);
+    if (all != NULL)
+        pthread_mutex_init(&all->lock, NULL);
+    return all;
+}
+
+static void forget(struct conversations *all, struct conversation *c)
+{
+    HASH_DEL(all->all, c);
+    DL_DELETE(all->oldest, c);
+    all->bytes -= c->bytes;
+    conversation_free(c);
+}
+
+void conversations_free(struct conversations *all)
+{
+    if (all == NULL)
+        return;
+    while (all->oldest != NULL)
+        forget(all, all->oldest);
+    pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+/* NULL: there is none, or it is another's. */
+static struct conversation *find(struct conversations *all, const struct conversation_key *key)
+{
+    struct conversation *c = NULL;
+    if (key->id.len == UUID_TEXT_LEN)
+        HASH_FIND(hh, all->all, key->id.ptr, UUID_TEXT_LEN, c);
+    bool is_own = c != NULL && str_eq_c(key->app_id, c->app_id) && str_eq_c(key->end_user_id, c->end_user_id);
+    return is_own ? c : NULL;
+}
+
+static void touch(struct conversations *all, struct conversation *c)
+{
+    DL_DELETE(all->oldest, c);
+    DL_APPEND(all->oldest, c);
+}
+
+/* --- load --- */
+
+/* A file is an object again; NULL: no memory. */
+static struct value *read_files(struct str json)
+{
+    struct value *list = NULL;
+    if (value_parse_json(NULL, json, &list, NULL) != STATUS_OK)
+        return NULL;
+    struct value_builder files;
+    value_array_begin(&files, NULL);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *item = value_item(list, i);
+        struct value_builder file;
+        value_object_begin(&file, NULL);
+        for (size_t k = 0; k < value_count(item); k++)
+            value_object_put(&file, value_key(item, k), value_ref(value_member(item, k)));
+        value_array_put(&files, value_file_end(&file));
+    }
+    value_unref(list);
+    return value_array_end_as(&files, VALUE_ELEM_FILE);
+}
+
+static struct value *read_history(const struct conversation *c)
+{
+    struct value_builder list;
+    const struct kept_message *m;
+    value_array_begin(&list, NULL);
+    DL_FOREACH (c->messages, m) {
+        struct value_builder turn;
+        value_object_begin(&turn, NULL);
+        value_object_put(&turn, STR("query"), value_string(NULL, buf_str(&m->query)));
+        value_object_put(&turn, STR("answer"), value_string(NULL, buf_str(&m->answer)));
+        value_object_put(&turn, STR("files"), read_files(buf_str(&m->files)));
+        value_array_put(&list, value_object_end(&turn));
+    }
+    return value_array_end(&list);
+}
+
+static struct value *read_variables(const struct conversation *c)
+{
+    struct value_builder object;
+    value_object_begin(&object, NULL);
+    for (const struct kept_variable *kept = c->variables; kept != NULL; kept = kept->next) {
+        struct value *v = NULL;
+        if (value_parse_json(NULL, buf_str(&kept->json), &v, NULL) != STATUS_OK)
+            v = NULL;
+        value_object_put(&object, buf_str(&kept->name), v);
+    }
+    return value_object_end(&object);
+}
+
+enum status_code conversations_load(struct conversations *all, const struct conversation_key *key,
+                                    struct conversation_state *ret, struct status *err)
+{
+    *ret = (struct conversation_state){0};
+    pthread_mutex_lock(&all->lock);
+    struct conversation *c = find(all, key);
+    if (c != NULL) {
+        touch(all, c);
+        ret->turns = c->turns;
+        ret->history = read_history(c);
+        ret->variables = read_variables(c);
+    }
+    pthread_mutex_unlock(&all->lock);
+    if (c == NULL)
+        return status_reason(err, STATUS_NOT_FOUND, "CONVERSATION_NOT_FOUND",
+                             "there is no such conversation of this user");
+    if (ret->history != NULL && ret->variables != NULL)
+        return STATUS_OK;
+    conversation_state_fini(ret);
+    return status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for the conversation");
+}
+
+/* --- add --- */
+
+static struct kept_message *message_new(const struct run *run, struct str answer)
+{
+    struct kept_message *m = calloc(1, sizeof *m);
+    const struct value *query = run_system_value(run, "query"), *files = run_system_value(run, "files");
+    if (m == NULL)
+        return NULL;
+    buf_init(&m->query, LIMIT_RUN_BYTES);
+    buf_init(&m->answer, LIMIT_RUN_BYTES);
+    buf_init(&m->files, LIMIT_RUN_BYTES);
+    buf_put(&m->query, query == NULL ? STR("") : value_text(query));
+    buf_put(&m->answer, answer);
+    if (files != NULL)
+        value_put_json(&m->files, files, JSON_COMPACT, false);
+    else
+        buf_put_c(&m->files, "[]");
+    m->bytes = sizeof *m + m->query.cap + m->answer.cap + m->files.cap;
+    if (!m->query.failed && !m->answer.failed && !m->files.failed)
+        return m;
+    message_free(m);
+    return NULL;
+}
+
+static size_t variable_bytes(const struct kept_variable *v)
+{
+    return sizeof *v + v->name.cap + v->json.cap;
+}
+
+/* The variables a run has set, as a list; false: no memory. */
+static bool changes_of(const struct run *run, struct kept_variable **ret)
+{
+    const struct graph *g = run_graph(run);
+    for (uint32_t i = 0; i < g->conversation_count; i++) {
+        const struct value *v = run_conversation_change(run, i);
+        struct kept_variable *kept = v == NULL ? NULL : calloc(1, sizeof *kept);
+        if (v == NULL)
+            continue;
+        if (kept == NULL)
+            return false;
+        LL_PREPEND(*ret, kept);
+        buf_init(&kept->name, LIMIT_DSL_BYTES);
+        buf_init(&kept->json, LIMIT_RUN_BYTES);
+        buf_put(&kept->name, g->conversation[i].name);
+        value_put_json(&kept->json, v, JSON_COMPACT, false);
+        if (kept->name.failed || kept->json.failed)
+            return false;
+    }
+    return true;
+}
+
+static void take_change(struct conversation *c, struct kept_variable *take_v)
+{
+    for (struct kept_variable **at = &c->variables; *at != NULL; at = &(*at)->next) {
+        struct kept_variable *old = *at;
+        if (!str_eq(buf_str(&old->name), buf_str(&take_v->name)))
+            continue;
+        *at = old->next;
+        c->bytes -= variable_bytes(old);
+        variable_free(old);
+        break;
+    }
+    LL_PREPEND(c->variables, take_v);
+    c->bytes += variable_bytes(take_v);
+}
+
+static void take_message(struct conversation *c, struct kept_message *take_m)
+{
+    DL_APPEND(c->messages, take_m);
+    c->bytes += take_m->bytes;
+    c->turns++;
+    if (++c->message_count <= CONVERSATION_MESSAGES_MAX)
+        return;
+    struct kept_message *oldest = c->messages;
+    DL_DELETE(c->messages, oldest);
+    c->bytes -= oldest->bytes;
+    c->message_count--;
+    message_free(oldest);
+}
+
+/* The conversation, made when there is none; NULL: no memory, or it is another's. */
+static struct conversation *obtain(struct conversations *all, const struct conversation_key *key)
+{
+    struct conversation *c = NULL;
+    HASH_FIND(hh, all->all, key->id.ptr, key->id.len, c);
+    if (c != NULL)
+        return find(all, key);
+    c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    copy_id(c->id, key->id);
+    copy_id(c->app_id, key->app_id);
+    copy_id(c->end_user_id, key->end_user_id);
+    c->bytes = sizeof *c;
+    HASH_ADD(hh, all->all, id, UUID_TEXT_LEN, c);
+    if (c->hh.tbl == NULL) { /* no memory for the table */
+        free(c);
+        return NULL;
+    }
+    DL_APPEND(all->oldest, c);
+    all->bytes += c->bytes;
+    return c;
+}
+
+static void trim(struct conversations *all, const struct conversation *keep)
+{
+    while (all->oldest != keep &&
+           (HASH_COUNT(all->all) > CONVERSATIONS_MAX || all->bytes > CONVERSATIONS_BYTES_MAX))
+        forget(all, all->oldest);
+}
+
+bool conversations_add(struct conversations *all, const struct conversation_key *key, const struct run *run,
+                       struct str answer)
+{
+    struct kept_variable *changes = NULL;
+    struct kept_message *message = message_new(run, answer);
+    bool ok = message != NULL && key->id.len == UUID_TEXT_LEN && changes_of(run, &changes);
+    pthread_mutex_lock(&all->lock);
+    struct conversation *c = ok ? obtain(all, key) : NULL;
+    if (c != NULL) {
+        all->bytes -= c->bytes;
+        take_message(c, message);
+        message = NULL;
+        while (changes != NULL) {
+            struct kept_variable *v = changes;
+            changes = v->next;
+            take_change(c, v);
+        }
+        all->bytes += c->bytes;
+        touch(all, c);
+        trim(all, c);
+    }
+    pthread_mutex_unlock(&all->lock);
+    if (message != NULL)
+        message_free(message);
+    for (struct kept_variable *v = changes, *next; v != NULL; v = next) {
+        next = v->next;
+        variable_free(v);
+    }
+    return c != NULL;
+}
