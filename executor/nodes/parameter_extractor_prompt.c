@@ -20,13 +20,12 @@ static const struct example examples[] = {
      STR("{\"type\": \"object\", \"properties\": {\"day\": {\"description\": \"day of the visit\", \"type\": "
          "\"string\"}, \"guests\": {\"description\": \"how many come\", \"type\": \"number\"}}, "
          "\"required\": [\"day\", \"guests\"]}"),
-     {STR("example01"), {"extract_parameters", 18}, STR("{\"day\": \"Friday\", \"guests\": 4}")}},
+     {STR("example01"), EXTRACTOR_TOOL, STR("{\"day\": \"Friday\", \"guests\": 4}")}},
     {STR("Milch und Brot sind aus, und die Eier auch."),
      STR("{\"type\": \"object\", \"properties\": {\"missing\": {\"description\": \"what has to be bought\", "
          "\"type\": \"array\", \"items\": {\"type\": \"string\"}}, \"shop\": {\"description\": \"where to "
          "buy it, if the text says so\", \"type\": \"string\"}}, \"required\": [\"missing\"]}"),
-     {STR("example02"),
-      {"extract_parameters", 18},
+     {STR("example02"), EXTRACTOR_TOOL,
       STR("{\"missing\": [\"Milch\", \"Brot\", \"Eier\"], \"shop\": \"\"}")}},
 };
 
