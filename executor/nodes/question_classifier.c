@@ -64,11 +64,13 @@ static void compile_class(struct node_compile *nc, const struct value *entry, si
                           struct question_class *ret)
 {
     char path[48];
-    const struct value *name = value_get_c(entry, "name");
+    const struct value *name = value_get_c(entry, "name"), *id = value_get_c(entry, "id");
     ret->id = value_get_text(entry, "id", STR(""));
     if (ret->id.len == 0) {
         snprintf(path, sizeof path, "classes[%zu].id", index);
-        node_compile_problem(nc, path, "export the app again", "a class without id");
+        bool is_number = id != NULL && value_type(id) == VALUE_INT;
+        node_compile_problem(nc, path, is_number ? "put the id into quotes" : "export the app again",
+                             is_number ? "the id of a class is a number, not a text" : "a class without id");
     }
     snprintf(path, sizeof path, "classes[%zu].name", index);
     if (name == NULL || value_type(name) != VALUE_STRING)

@@ -407,6 +407,8 @@ static void bad_configuration_is_a_problem_of_the_import(void **state)
         {ALONE(BASE ", classes: [{name: a}]"), "data.classes[0].id: a class without id"},
         {ALONE(BASE ", classes: [{id: a, name: a}, {id: b}]"), "data.classes[1].name: a class without name"},
         {ALONE(BASE ", classes: [{id: a, name: [1]}]"), "data.classes[0].name: a class without name"},
+        {ALONE(BASE ", classes: [{id: 5, name: a}]"),
+         "data.classes[0].id: the id of a class is a number, not a text"},
         {ALONE(BASE ", classes: [5]"), "data.classes[0].id: a class without id"},
         {ALONE(SMALL("chat") ", query_variable_selector: 5, " CLASSES), "data.query_variable_selector: "},
     };
