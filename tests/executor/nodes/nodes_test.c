@@ -34,7 +34,8 @@ static void every_known_type_is_listed(void **state)
                                          "loop-start",
                                          "loop-end",
                                          "list-operator",
-                                         "question-classifier"};
+                                         "question-classifier",
+                                         "parameter-extractor"};
     static const char *const known[] = {"code", "http-request", "tool", "trigger-schedule",
                                         "knowledge-retrieval"};
     (void)state;
