@@ -1,0 +1,132 @@
+/*
+ * What a run knows from its caller: system variables by mode, the query, files, conversation variables (dify-dsl.md 2.1, 2.4 to
+ * 2.6).
+ */
+#include "tests/executor/player/player.h"
+#include <stdio.h>
+
+#define NAMES                                                                                                \
+    "outputs: [{variable: query, value_selector: [sys, query]}, {variable: files, value_selector: [sys, "    \
+    "files]}, {variable: conversation_id, value_selector: [sys, conversation_id]}, {variable: "              \
+    "dialogue_count, value_selector: [sys, dialogue_count]}, {variable: user_id, value_selector: [sys, "     \
+    "user_id]}, {variable: app_id, value_selector: [sys, app_id]}, {variable: workflow_id, value_selector: " \
+    "[sys, workflow_id]}, {variable: workflow_run_id, value_selector: [sys, workflow_run_id]}, {variable: "  \
+    "timestamp, value_selector: [sys, timestamp]}, {variable: batch, value_selector: [sys, batch]}, "        \
+    "{variable: dataset_id, value_selector: [sys, dataset_id]}, {variable: invoke_from, value_selector: "    \
+    "[sys, invoke_from]}]"
+
+/* null: there is none in that mode. */
+static void system_variables_depend_on_the_mode(void **state)
+{
+    static const struct {
+        const char *dsl, *outputs;
+    } rows[] = {
+        {EXPORT("workflow", "", START NODE("end", "end", NAMES), EDGE("start", "end")),
+         "{\"query\":null,\"files\":[],\"conversation_id\":null,\"dialogue_count\":null,\"user_id\":\"u-1\","
+         "\"app_id\":\"app-1\",\"workflow_id\":\"version-1\",\"workflow_run_id\":\"run-1\","
+         "\"timestamp\":1754000000,\"batch\":null,\"dataset_id\":null,\"invoke_from\":null}"},
+        {EXPORT("advanced-chat", "", START NODE("end", "end", NAMES), EDGE("start", "end")),
+         "{\"query\":\"what?\",\"files\":[],\"conversation_id\":\"conversation-1\",\"dialogue_count\":1,"
+         "\"user_id\":\"u-1\",\"app_id\":\"app-1\",\"workflow_id\":\"version-1\","
+         "\"workflow_run_id\":\"run-1\",\"timestamp\":null,\"batch\":null,\"dataset_id\":null,"
+         "\"invoke_from\":null}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct player p;
+        player_open(&p, rows[i].dsl);
+        player_play(&p, &(struct play){.query = "what?"});
+        assert_text(rows[i].outputs, p.outputs);
+        player_close(&p);
+    }
+}
+
+static void a_chatflow_needs_a_query(void **state)
+{
+    static const char *const queries[] = {NULL, ""};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        struct player p;
+        struct status err = {0};
+        struct play play = {.query = queries[i]};
+        player_open(&p, EXPORT("advanced-chat", "", START, ""));
+        assert_code(STATUS_INVALID_ARGUMENT, player_try(&p, &play, &err));
+        assert_string_equal("query", err.field);
+        player_close(&p);
+    }
+}
+
+static void files_of_the_caller_are_a_list_of_files(void **state)
+{
+    struct player p;
+    (void)state;
+    player_open(&p, EXPORT("advanced-chat", "",
+                           START NODE("list", "list-operator", "variable: [sys, files]")
+                               ANSWER("a", "{{#list.first_record.name#}} {{#list.first_record.type#}} "
+                                           "{{#list.first_record.size#}}"),
+                           EDGE("start", "list") EDGE("list", "a")));
+    player_play(&p, &(struct play){.query = "q",
+                                   .files = "[{\"type\":\"image\",\"transfer_method\":\"remote_url\","
+                                            "\"url\":\"https://e.example/a.png\"}]"});
+    assert_text("a.png image -1", p.text);
+    player_close(&p);
+}
+
+/* Nothing but the names of the form comes in; what is not given takes its default, else it is null. */
+static void inputs_are_those_of_the_form(void **state)
+{
+    static const struct {
+        const char *inputs, *outputs;
+    } rows[] = {
+        {"{\"a\":\"given\",\"other\":\"dropped\"}",
+         "{\"a\":\"given\",\"b\":\"fallback\",\"c\":null,\"d\":null}"},
+        {"{\"a\":\"given\",\"b\":null}", "{\"a\":\"given\",\"b\":\"fallback\",\"c\":null,\"d\":null}"},
+        {"{\"a\":\"x\\u0000y\",\"b\":\"\"}", "{\"a\":\"xy\",\"b\":\"\",\"c\":null,\"d\":null}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct player p;
+        player_open(&p,
+                    EXPORT("workflow", "",
+                           NODE("start", "start",
+                                "variables: [{variable: a, type: text-input, required: true}, {variable: b, "
+                                "type: paragraph, default: fallback}, {variable: c, type: number}]")
+                               NODE("end", "end",
+                                    "outputs: [{variable: a, value_selector: [start, a]}, {variable: b, "
+                                    "value_selector: [start, b]}, {variable: c, value_selector: [start, c]}, "
+                                    "{variable: d, value_selector: [start, other]}]"),
+                           EDGE("start", "end")));
+        player_play(&p, &(struct play){.inputs = rows[i].inputs});
+        assert_text(rows[i].outputs, p.outputs);
+        player_close(&p);
+    }
+}
+
+/* In a workflow there are none to write to: only those of loops are targets. */
+static void a_workflow_has_no_conversation_variables(void **state)
+{
+    struct player p;
+    (void)state;
+    player_open(&p,
+                EXPORT("workflow", "  conversation_variables: [{name: t, value_type: number, value: 1}]\n",
+                       START NODE("set", "assigner",
+                                  "version: '2', items: [{variable_selector: [conversation, t], "
+                                  "input_type: constant, operation: '+=', value: 1}]"),
+                       EDGE("start", "set")));
+    player_play(&p, &(struct play){0});
+    assert_int_equal(RUN_STATUS_FAILED, p.status);
+    assert_string_equal("Variable ['conversation', 't'] not found", p.error);
+    player_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(system_variables_depend_on_the_mode),
+        cmocka_unit_test(a_chatflow_needs_a_query),
+        cmocka_unit_test(files_of_the_caller_are_a_list_of_files),
+        cmocka_unit_test(inputs_are_those_of_the_form),
+        cmocka_unit_test(a_workflow_has_no_conversation_variables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
