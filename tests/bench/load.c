@@ -105,6 +105,8 @@ void load_result_put_json(struct buf *b, const struct load_result *result, const
     histogram_put_json(b, &result->first_token);
     buf_put_c(b, ",\"whole_us\":");
     histogram_put_json(b, &result->whole);
+    buf_put_c(b, ",\"gap_us\":");
+    histogram_put_json(b, &result->gap);
     buf_printf(b, ",\"cpu_us\":{\"user\":%lld,\"system\":%lld},\"problem\":", (long long)result->user_us,
                (long long)result->system_us);
     buf_put_json_string(b, str_c(result->problem));

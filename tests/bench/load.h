@@ -19,6 +19,7 @@ enum load_leave {
  * count             runs to make; 0: until duration_ms has passed
  * timeout_ms        deadline of one run; a run that meets it is lost
  * query             what the user says; the number of the run is added to it
+ * inputs_json       of a workflow; NULL: none
  * answer            the whole text a run has to answer with; NULL: not compared
  * leave_percent     of the runs, which of them by `seed`, are left at a random moment
  * leave_within_ms   after their start at the latest; a run that ends before is left in peace
@@ -30,7 +31,7 @@ struct load_options {
     size_t in_flight;
     uint64_t count;
     int64_t duration_ms, timeout_ms;
-    const char *query, *answer;
+    const char *query, *inputs_json, *answer;
     unsigned leave_percent;
     int64_t leave_within_ms;
     enum load_leave leave_how;
@@ -68,6 +69,7 @@ struct load_result {
     int64_t began_us, ended_us;              /* first start, last end (monotonic) */
     int64_t user_us, system_us;              /* CPU of this process between them */
     struct histogram first_token, whole;     /* of runs that ended OK */
+    struct histogram gap;                    /* from one text event of a run to its next; of all runs */
     struct load_left *left;                  /* left_count of them */
     size_t left_count, left_max;
     char problem[512]; /* words about the first run that went wrong */

@@ -11,12 +11,14 @@
 #include <stdlib.h>
 
 enum { EXIT_USAGE = 2, OUTPUT_BYTES_MAX = 64 * 1024 * 1024 };
+enum { INPUTS_BYTES_MAX = 16 * 1024 * 1024, INPUTS_BYTES_READ = 64 * 1024 }; /* of a file; at once */
 
 static const char usage[] =
     "usage: load_bench KIND [options]\n"
     "\n"
     "kinds:\n"
     "  --gateway ADDR          SendMessage at a gateway; the API key comes from HEDDLE_TOKEN\n"
+    "  --workflow ADDR         RunWorkflow at a gateway\n"
     "  --executor ADDR         Execute at an executor; needs --app-id, --version-id, --version-hash;\n"
     "                          messages are frames. A token comes from HEDDLE_TOKEN\n"
     "  --direct URL            a model server, by HTTP/1.1: http://127.0.0.1:8080/v1\n"
@@ -28,6 +30,7 @@ static const char usage[] =
     "  --seconds N             how long new ones are started (default 5)\n"
     "  --timeout N             seconds after which a run counts as lost (default 60)\n"
     "  --query TEXT            what is asked; the number of the run follows it (default bench)\n"
+    "  --inputs FILE           a JSON object: the inputs of a workflow\n"
     "  --answer TEXT           what has to be answered (default: anything)\n"
     "  --cancel-percent N      share of runs that are cancelled at a random moment, or\n"
     "  --stop-percent N        stopped by StopTask\n"
@@ -37,6 +40,7 @@ static const char usage[] =
 
 enum option_id {
     OPT_GATEWAY = 256,
+    OPT_WORKFLOW,
     OPT_EXECUTOR,
     OPT_DIRECT,
     OPT_HOP,
@@ -48,6 +52,7 @@ enum option_id {
     OPT_SECONDS,
     OPT_TIMEOUT,
     OPT_QUERY,
+    OPT_INPUTS,
     OPT_ANSWER,
     OPT_CANCEL_PERCENT,
     OPT_STOP_PERCENT,
@@ -58,6 +63,7 @@ enum option_id {
 };
 
 static const struct option options_table[] = {{"gateway", required_argument, NULL, OPT_GATEWAY},
+                                              {"workflow", required_argument, NULL, OPT_WORKFLOW},
                                               {"executor", required_argument, NULL, OPT_EXECUTOR},
                                               {"direct", required_argument, NULL, OPT_DIRECT},
                                               {"hop", no_argument, NULL, OPT_HOP},
@@ -69,6 +75,7 @@ static const struct option options_table[] = {{"gateway", required_argument, NUL
                                               {"seconds", required_argument, NULL, OPT_SECONDS},
                                               {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                               {"query", required_argument, NULL, OPT_QUERY},
+                                              {"inputs", required_argument, NULL, OPT_INPUTS},
                                               {"answer", required_argument, NULL, OPT_ANSWER},
                                               {"cancel-percent", required_argument, NULL, OPT_CANCEL_PERCENT},
                                               {"stop-percent", required_argument, NULL, OPT_STOP_PERCENT},
@@ -116,6 +123,22 @@ static bool read_leave(struct load_options *load, enum load_leave how)
     return true;
 }
 
+static bool read_inputs(struct load_options *load)
+{
+    struct buf text;
+    FILE *file = fopen(optarg, "rb");
+    buf_init(&text, INPUTS_BYTES_MAX);
+    for (size_t n = 1; file != NULL && n > 0 && buf_reserve(&text, INPUTS_BYTES_READ); text.len += n)
+        n = fread(text.ptr + text.len, 1, INPUTS_BYTES_READ, file);
+    if (file != NULL)
+        (void)fclose(file);                                          /* only read */
+    load->inputs_json = file != NULL ? buf_take(&text, NULL) : NULL; /* kept until the process ends */
+    buf_fini(&text);
+    if (load->inputs_json == NULL)
+        (void)fprintf(stderr, "load_bench: %s: cannot be read, or is too long\n", optarg);
+    return load->inputs_json != NULL;
+}
+
 static bool read_option(struct bench *bench, int id)
 {
     struct load_options *load = &bench->load;
@@ -124,6 +147,9 @@ static bool read_option(struct bench *bench, int id)
     switch (id) {
     case OPT_GATEWAY:
         set_kind(bench, KIND_STREAM, &stream_chat);
+        break;
+    case OPT_WORKFLOW:
+        set_kind(bench, KIND_STREAM, &stream_workflow);
         break;
     case OPT_EXECUTOR:
         set_kind(bench, KIND_STREAM, &stream_executor);
@@ -161,6 +187,9 @@ static bool read_option(struct bench *bench, int id)
     case OPT_QUERY:
         load->query = optarg;
         break;
+    case OPT_INPUTS:
+        is_fine = read_inputs(load);
+        break;
     case OPT_ANSWER:
         load->answer = optarg;
         break;
@@ -194,7 +223,7 @@ static const char *what_is_missing(const struct bench *bench)
 {
     const struct load_options *load = &bench->load;
     if (bench->kind == KIND_NONE)
-        return "one of --gateway, --executor, --direct and --hop is needed";
+        return "one of --gateway, --workflow, --executor, --direct and --hop is needed";
     if (bench->stream == &stream_executor &&
         (load->app_id == NULL || load->version_id == NULL || load->version_hash == NULL))
         return "--executor needs --app-id, --version-id and --version-hash";
@@ -203,7 +232,7 @@ static const char *what_is_missing(const struct bench *bench)
     if (load->leave_percent > 0 && bench->stream == NULL)
         return "--direct leaves no run";
     if (load->leave_percent > 0 && load->leave_how == LOAD_LEAVE_STOP && bench->stream->stop_path == NULL)
-        return "only --gateway knows StopTask";
+        return "only --gateway and --workflow know StopTask";
     return NULL;
 }
 

@@ -170,25 +170,29 @@ class System:
         self.gateway = self.executor = None
         self.model = Model(binaries / "fakellm", folder)
 
-    def start(self):
-        admin_token = base64.b16encode(os.urandom(16)).decode()
-        env = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": admin_token}
+    def start(self, *executor_options):
+        self.admin_token = base64.b16encode(os.urandom(16)).decode()
+        env = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": self.admin_token}
         store, socket_path = f"sqlite:{self.folder}/heddle.db", f"unix:{self.folder}/executor.sock"
         self.address, self.admin_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self.executor_address = socket_path
-        self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store],
-                                self.folder, env)
+        self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store,
+                                             *executor_options], self.folder, env)
         wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
         self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
                                            self.admin_address, "--store", store, "--executor_target", socket_path],
                                self.folder, env)
         self.ctl(None, "health", "--wait", "20")
-        (self.folder / "bench.yml").write_text(APP)
-        self.ctl(admin_token, "credential", "add", "--provider", "openai", "--name", "bench", "--base-url", self.model.url,
+        self.ctl(self.admin_token, "credential", "add", "--provider", "openai", "--name", "bench", "--base-url", self.model.url,
                  HEDDLE_SECRET="bench")
-        imported = json.loads(self.ctl(admin_token, "--json", "app", "import", "bench.yml"))
-        self.app_id, self.version_id = imported["appId"], imported["versionId"]
-        self.key = self.ctl(admin_token, "key", "create", self.app_id, "--name", "bench", "--quiet").strip()
+        self.app_id, self.version_id, self.key = self.import_app("bench", APP)
+
+    def import_app(self, name, export):
+        """Its id, that of its version, and a key for it."""
+        (self.folder / f"{name}.yml").write_text(export)
+        imported = json.loads(self.ctl(self.admin_token, "--json", "app", "import", f"{name}.yml"))
+        key = self.ctl(self.admin_token, "key", "create", imported["appId"], "--name", name, "--quiet").strip()
+        return imported["appId"], imported["versionId"], key
 
     def ctl(self, token, *words, **env):
         if token is not None:

@@ -6,6 +6,7 @@
 #include "heddle/v1/chat.pb-c.h"
 #include "heddle/v1/events.pb-c.h"
 #include "heddle/v1/task.pb-c.h"
+#include "heddle/v1/workflow.pb-c.h"
 #include "shared/base/uuid.h"
 #include "shared/rpc/slice.h"
 #include "shared/rpc/wire.h"
@@ -42,7 +43,6 @@ static bool read_text(const struct load_options *options, struct str message, st
     }
     seen->is_wrong |= offset != seen->answer_bytes;
     seen->answer_bytes = offset + text.len;
-    seen->has_text |= text.len > 0;
     return rc == WIRE_END;
 }
 
@@ -134,6 +134,23 @@ const struct stream_kind stream_chat = {.name = "gateway",
                                         .request = chat_request,
                                         .read = read_event,
                                         .stop = chat_stop};
+
+static grpc_slice workflow_request(const struct load_options *options, uint64_t number)
+{
+    (void)number;
+    Heddle__V1__RunWorkflowRequest request = HEDDLE__V1__RUN_WORKFLOW_REQUEST__INIT;
+    if (options->inputs_json != NULL)
+        request.inputs_json = (char *)options->inputs_json;
+    request.user = BENCH_USER;
+    return rpc_slice_pack(&request.base);
+}
+
+const struct stream_kind stream_workflow = {.name = "workflow",
+                                            .path = "/heddle.v1.WorkflowService/RunWorkflow",
+                                            .stop_path = "/heddle.v1.TaskService/StopTask",
+                                            .request = workflow_request,
+                                            .read = read_event,
+                                            .stop = chat_stop};
 
 const struct stream_kind stream_hop = {
     .name = "hop", .path = "/heddle.bench.Hop/Stream", .request = chat_request, .read = read_event};

@@ -22,7 +22,7 @@ struct run {
     struct loop *loop;
     struct rpc_client_call *call; /* NULL: none in flight */
     uint64_t number;
-    int64_t start_us, first_us, leave_us; /* 0: has not come; INT64_MAX: is not left */
+    int64_t start_us, first_us, last_us, leave_us; /* 0: has not come; INT64_MAX: is not left */
     bool is_left, stop_is_in_flight;
     struct stream_seen seen;
 };
@@ -174,15 +174,26 @@ static void record_end(struct run *run, const struct status *status)
         histogram_add(&result->first_token, run->first_us - run->start_us);
 }
 
+static void record_text(struct run *run)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (run->first_us == 0)
+        run->first_us = now_us;
+    else
+        histogram_add(&run->loop->result->gap, now_us - run->last_us);
+    run->last_us = now_us;
+}
+
 static void run_message(struct rpc_client_call *call, void *arg, const grpc_slice *message)
 {
     struct run *run = arg;
     struct stream_seen *seen = &run->seen;
+    uint64_t bytes_before = seen->answer_bytes;
     seen->messages++;
     if (!run->loop->kind->read(run->loop->options, rpc_slice_str(message), seen))
         seen->is_wrong = true;
-    if (run->first_us == 0 && seen->has_text)
-        run->first_us = clock_monotonic_us();
+    if (seen->answer_bytes > bytes_before)
+        record_text(run);
     rpc_client_next(call);
 }
 

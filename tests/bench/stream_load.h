@@ -12,7 +12,7 @@ enum stream_verdict { STREAM_OPEN, STREAM_SUCCEEDED, STREAM_STOPPED, STREAM_FAIL
 /* What has been read of one run. */
 struct stream_seen {
     uint64_t events, messages, sequence, answer_bytes;
-    bool has_text, is_wrong;
+    bool is_wrong;
     enum stream_verdict verdict;
     char task_id[40], words[160];
 };
@@ -32,6 +32,7 @@ struct stream_kind {
 };
 
 extern const struct stream_kind stream_chat;     /* SendMessage at a gateway */
+extern const struct stream_kind stream_workflow; /* RunWorkflow at a gateway */
 extern const struct stream_kind stream_executor; /* Execute at an executor */
 extern const struct stream_kind stream_hop;      /* the server of hop.h */
 
