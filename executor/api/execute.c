@@ -316,6 +316,7 @@ static struct execution *execution_new(struct rpc_call *call, struct status *err
         execution_unref(&x->job);
         return NULL;
     }
+    x->job.request_bytes = bytes.len;
     memcpy(x->job.run_id, x->request->run_id, UUID_TEXT_LEN);
     memcpy(x->job.app_id, x->request->app_id, UUID_TEXT_LEN);
     memcpy(x->job.end_user_id, x->request->end_user_id, str_c(x->request->end_user_id).len);

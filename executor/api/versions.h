@@ -4,8 +4,8 @@
  * Threads  any. The answer comes on the asking thread (kept), a store thread or a helper's.
  */
 #pragma once
-#include "executor/api/helpers.h"
 #include "executor/graph/cache.h"
+#include "executor/worker/helpers.h"
 #include "shared/store/version.h"
 #include <stdatomic.h>
 

@@ -73,7 +73,7 @@ bool list_filter_compile(struct node_compile *nc, const struct value *condition,
 enum status_code list_filter_apply(const struct list_filter *f, struct node_exec *x, enum value_elem elem,
                                    struct list_entry *entries, size_t *count, struct status *err)
 {
-    struct test t;
+    struct test t = {0};
     enum status_code rc = make_test(f, x, elem, *count > 0, &t, err);
     if (rc != STATUS_OK)
         return rc;

@@ -158,7 +158,7 @@ void node_chunk(struct node_exec *x, struct str name, struct str text, bool is_f
 /* The same for a model's reasoning, which never enters an answer. */
 void node_reasoning_chunk(struct node_exec *x, struct str text, bool is_final);
 
-/* A model call; messages etc. are borrowed for the call. */
+/* A model call; messages etc. are borrowed until the attempt ends, the request itself only for the call. */
 struct model_file {    /* the provider fetches it from its address */
     struct str kind;   /* "image" */
     struct str url;    /* http or https */

@@ -210,6 +210,11 @@ const struct value *run_conversation_change(const struct run *run, uint32_t inde
     return run->top.written != NULL && run->top.written[index] ? run->top.frame.slots[d->slot] : NULL;
 }
 
+size_t run_bytes(const struct run *run)
+{
+    return run->params.limits.max_bytes - run->account.max + run->account.used;
+}
+
 bool run_has_ended(const struct run *run)
 {
     return run->has_ended;

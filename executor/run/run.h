@@ -92,4 +92,5 @@ const struct value *run_system_value(const struct run *run, const char *name);
 /* What the run has set the conversation variable at `index` of the graph to; NULL: it has not. Borrowed. */
 const struct value *run_conversation_change(const struct run *run, uint32_t index);
 struct str run_id(const struct run *run);
+size_t run_bytes(const struct run *run); /* of its values, what its caller handed in included */
 bool run_has_ended(const struct run *run);

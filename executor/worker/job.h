@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "executor/run/run.h"
+#include "executor/worker/helpers.h"
 #include "shared/base/uuid.h"
 #include <stdatomic.h>
 
@@ -40,13 +41,36 @@ enum job_signal {
     JOB_SHUTDOWN = 8, /* the process ends */
 };
 
-/* A model call of a job, so that it can be held back when the caller is behind. */
+enum job_call_end { JOB_CALL_OPEN, JOB_CALL_DONE, JOB_CALL_FAILED };
+
+/* A model call of a job: what the run knows as its model_call. */
 struct job_call {
     struct job_call *next;
     struct job *job;
-    struct model_call *call;
+    struct model_request request; /* until it has begun */
+    struct model_call *call;      /* the backend's; NULL: not begun, or ended */
     struct model_callbacks callbacks;
     void *arg;
+    bool is_cancelled; /* by the run, while it was away */
+    /* What came while the run was away. */
+    enum job_call_end end;
+    struct buf held_text;
+    struct arena held; /* texts of the following */
+    struct model_reply reply;
+    const char *error_type;
+    struct str message;
+};
+
+/* A turn of the run away from its worker (host.h). While job.is_away it is the helper's. */
+struct job_away {
+    struct helper_task task;
+    enum status_code made; /* of a run that was made away */
+    struct status err;
+    struct run *run;
+    enum run_progress progress;
+    bool has_emitted, is_woken;
+    int64_t timer_at_ms;    /* 0: not asked for */
+    struct job_call *begun; /* model calls to begin */
 };
 
 struct job {
@@ -55,12 +79,17 @@ struct job {
     char run_id[UUID_TEXT_LEN + 1];
     char app_id[UUID_TEXT_LEN + 1];
     char end_user_id[UUID_TEXT_LEN + 1];
+    size_t request_bytes; /* a large one is read away from the worker */
 
     /* The worker's. */
     struct worker *worker;
     struct run *run;
     struct job_call *calls;
     bool is_taken, is_ready, is_dirty, is_paused;
+    bool is_away;
+    struct job_away away;
+    unsigned late_signals; /* that came while it was away */
+    bool has_late_timer;
     struct job *ready_next, *dirty_next;
     struct job *all_next, *all_prev;
     int64_t timer_at_ms;
@@ -69,6 +98,7 @@ struct job {
 
     /* Between threads. */
     struct job *mail_next;     /* under the mailbox's lock */
+    struct job *back_next;     /* likewise */
     bool is_mailed;            /* likewise */
     atomic_uint signals;       /* enum job_signal */
     struct job *registry_next; /* under the registry's lock */

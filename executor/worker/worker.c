@@ -2,13 +2,10 @@
  * worker: see the header. Callbacks of the loop (mail, timers, model replies) only note things and put jobs on the ready
  * queue; turn() is the one place that moves runs, before and after the loop waits.
  */
-#include "executor/worker/worker.h"
-
+#include "executor/worker/host.h"
 #include "shared/base/clock.h"
 #include <assert.h>
 #include <stdlib.h>
-
-static const struct run_host host;
 
 void job_signal(struct job *job, enum job_signal signal)
 {
@@ -37,89 +34,13 @@ void worker_post(struct worker *worker, struct job *job)
         uv_async_send(&worker->mail);
 }
 
-/* --- what a run asks of us --- */
-
-static void host_emit(void *arg, struct run *run, const struct run_event *event)
+void worker_take_back(struct worker *worker, struct job *job)
 {
-    (void)run;
-    struct job *job = arg;
-    job->ops->emit(job, event);
-    job->emitted_at_ms = clock_monotonic_ms();
-    if (!job->is_dirty) {
-        job->is_dirty = true;
-        job->dirty_next = job->worker->dirty;
-        job->worker->dirty = job;
-    }
-}
-
-static void call_remove(struct job_call *call)
-{
-    struct job_call **at = &call->job->calls;
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
-}
-
-static void call_text(void *arg, struct str delta)
-{
-    struct job_call *call = arg;
-    call->callbacks.text(call->arg, delta);
-}
-
-static void call_done(void *arg, const struct model_reply *reply)
-{
-    struct job_call *call = arg;
-    call_remove(call);
-    call->callbacks.done(call->arg, reply);
-    free(call);
-}
-
-static void call_failed(void *arg, const char *error_type, struct str message)
-{
-    struct job_call *call = arg;
-    call_remove(call);
-    call->callbacks.failed(call->arg, error_type, message);
-    free(call);
-}
-
-static struct model_call *host_model_start(void *arg, struct run *run, const struct model_request *request,
-                                           const struct model_callbacks *callbacks, void *callback_arg,
-                                           struct status *err)
-{
-    (void)run;
-    static const struct model_callbacks ours = {.text = call_text, .done = call_done, .failed = call_failed};
-    struct job *job = arg;
-    struct job_call *call = calloc(1, sizeof *call);
-    if (call == NULL) {
-        status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a model call");
-        return NULL;
-    }
-    call->job = job;
-    call->callbacks = *callbacks;
-    call->arg = callback_arg;
-    call->call = job->worker->backend->start(job->worker->models, request, &ours, call, err);
-    if (call->call == NULL) {
-        free(call);
-        return NULL;
-    }
-    call->next = job->calls;
-    job->calls = call;
-    if (job->is_paused)
-        job->worker->backend->pause(job->worker->models, call->call);
-    return call->call;
-}
-
-static void host_model_cancel(void *arg, struct run *run, struct model_call *model_call)
-{
-    (void)run;
-    struct job *job = arg;
-    struct job_call *call = job->calls;
-    while (call != NULL && call->call != model_call)
-        call = call->next;
-    assert(call != NULL);
-    call_remove(call);
-    free(call);
-    job->worker->backend->cancel(job->worker->models, model_call);
+    pthread_mutex_lock(&worker->lock);
+    job->back_next = worker->back;
+    worker->back = job;
+    uv_async_send(&worker->mail); /* under the lock: once the worker has the job, it may end */
+    pthread_mutex_unlock(&worker->lock);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -139,42 +60,6 @@ static void arm_timer(struct worker *worker)
     uv_timer_start(&worker->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
 }
 
-static void host_timer_start(void *arg, struct run *run, int64_t at_ms)
-{
-    (void)run;
-    struct job *job = arg;
-    timers_set(&job->worker->timers, job, at_ms);
-}
-
-static void host_wake(void *arg, struct run *run)
-{
-    (void)run;
-    struct job *job = arg;
-    ready_put(&job->worker->ready, job);
-}
-
-static int64_t host_now_us(void *arg)
-{
-    (void)arg;
-    return clock_monotonic_us();
-}
-
-static void host_new_id(void *arg, char text[UUID_TEXT_LEN + 1])
-{
-    (void)arg;
-    uuid_format(uuid_v7(), text);
-}
-
-static const struct run_host host = {
-    .emit = host_emit,
-    .model_start = host_model_start,
-    .model_cancel = host_model_cancel,
-    .timer_start = host_timer_start,
-    .wake = host_wake,
-    .now_us = host_now_us,
-    .new_id = host_new_id,
-};
-
 /* --- jobs come and go --- */
 
 static void job_leave(struct job *job)
@@ -186,20 +71,14 @@ static void job_leave(struct job *job)
     job->ops->unref(job);
 }
 
-static void job_begin(struct worker *worker, struct job *job)
+static void job_refuse(struct job *job, const struct status *err)
 {
-    struct status err;
-    struct run *run = NULL;
-    enum status_code rc;
-    if (timers_reserve(&worker->timers, worker->held + 1))
-        rc = job->ops->make(job, &host, job, &run, &err);
-    else
-        rc = status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another run");
-    if (rc != STATUS_OK) {
-        job->ops->refused(job, &err);
-        job_leave(job);
-        return;
-    }
+    job->ops->refused(job, err);
+    job_leave(job);
+}
+
+static void job_made(struct worker *worker, struct job *job, struct run *run)
+{
     job->run = run;
     job->emitted_at_ms = clock_monotonic_ms();
     job->all_prev = NULL;
@@ -207,9 +86,29 @@ static void job_begin(struct worker *worker, struct job *job)
     if (worker->all != NULL)
         worker->all->all_prev = job;
     worker->all = job;
-    worker->held++;
     job->ops->begun(job);
     ready_put(&worker->ready, job);
+}
+
+static void job_begin(struct worker *worker, struct job *job)
+{
+    struct status err;
+    struct run *run = NULL;
+    if (!timers_reserve(&worker->timers, worker->held + 1)) {
+        status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another run");
+        job_refuse(job, &err);
+        return;
+    }
+    if (job->request_bytes > AWAY_BYTES && host_make_away(job)) {
+        worker->held++;
+        return;
+    }
+    if (job->ops->make(job, &worker_host, job, &run, &err) != STATUS_OK) {
+        job_refuse(job, &err);
+        return;
+    }
+    worker->held++;
+    job_made(worker, job, run);
 }
 
 /* ended() sends what is left, together with the end. */
@@ -247,12 +146,17 @@ static void hold_back(struct job *job, bool is_paused)
     const struct model_backend *backend = job->worker->backend;
     if (job->is_paused == is_paused || job->run == NULL)
         return;
+    if (job->is_away) { /* to go on is a late signal; to wait is asked for again by its next flush */
+        job->late_signals |= is_paused ? 0 : JOB_RESUME;
+        return;
+    }
     job->is_paused = is_paused;
     run_set_paused(job->run, is_paused);
     /* Resuming may bring text at once (libcurl): it only notes and wakes. */
     for (struct job_call *call = job->calls, *next; call != NULL; call = next) {
         next = call->next;
-        (is_paused ? backend->pause : backend->resume)(job->worker->models, call->call);
+        if (call->call != NULL)
+            (is_paused ? backend->pause : backend->resume)(job->worker->models, call->call);
     }
     if (!is_paused)
         ready_put(&job->worker->ready, job);
@@ -260,8 +164,9 @@ static void hold_back(struct job *job, bool is_paused)
 
 static void job_hear(struct worker *worker, struct job *job)
 {
-    unsigned signals = atomic_exchange(&job->signals, 0);
-    if (job->run == NULL)
+    unsigned signals = atomic_exchange(&job->signals, 0) | job->late_signals;
+    job->late_signals = job->is_away ? signals : 0;
+    if (job->is_away || job->run == NULL)
         return;
     if (signals & JOB_STOP)
         run_stop(job->run, END_REASON_STOPPED_BY_USER, STR(""));
@@ -290,6 +195,20 @@ static void flush(struct worker *worker)
     }
 }
 
+static void take_progress(struct worker *worker, struct job *job, enum run_progress progress)
+{
+    switch (progress) {
+    case RUN_IDLE:
+        break;
+    case RUN_MORE:
+        ready_put(&worker->ready, job);
+        break;
+    case RUN_ENDED:
+        job_end(worker, job);
+        break;
+    }
+}
+
 /* Every job that is ready now gets one share, then what they emitted goes out. */
 static void turn(struct worker *worker)
 {
@@ -297,16 +216,8 @@ static void turn(struct worker *worker)
         struct job *job = ready_take(&worker->ready);
         if (job == NULL)
             break;
-        switch (run_advance(job->run, TURN_STEPS, TURN_US)) {
-        case RUN_IDLE:
-            break;
-        case RUN_MORE:
-            ready_put(&worker->ready, job);
-            break;
-        case RUN_ENDED:
-            job_end(worker, job);
-            break;
-        }
+        if (run_bytes(job->run) <= AWAY_BYTES || !host_turn_away(job))
+            take_progress(worker, job, run_advance(job->run, TURN_STEPS, TURN_US));
     }
     flush(worker);
     arm_timer(worker);
@@ -370,6 +281,10 @@ static void on_timer(uv_timer_t *timer)
     worker->timer_at_ms = INT64_MIN; /* to be armed anew */
     struct job *job;
     while ((job = timers_due(&worker->timers, now_ms)) != NULL) {
+        if (job->is_away) {
+            job->has_late_timer = true;
+            continue;
+        }
         run_timer(job->run);
         ready_put(&worker->ready, job);
     }
@@ -380,10 +295,10 @@ static void on_ping(uv_timer_t *timer)
     struct worker *worker = timer->data;
     int64_t now_ms = clock_monotonic_ms();
     for (struct job *job = worker->all; job != NULL; job = job->all_next) {
-        if (now_ms - job->emitted_at_ms < PING_MS || job->is_paused)
+        if (job->is_away || now_ms - job->emitted_at_ms < PING_MS || job->is_paused)
             continue;
         const struct run_event ping = {.kind = EVENT_PING, .created_at_ms = clock_wall_ms()};
-        host_emit(job, job->run, &ping);
+        worker_host.emit(job, job->run, &ping);
     }
 }
 
@@ -402,10 +317,53 @@ static struct job *take_mail(struct worker *worker)
     return job;
 }
 
+static struct job *take_back(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    struct job *job = worker->back;
+    if (job != NULL)
+        worker->back = job->back_next;
+    pthread_mutex_unlock(&worker->lock);
+    return job;
+}
+
+/* It was away to be made. */
+static void job_is_made(struct worker *worker, struct job *job)
+{
+    if (job->away.made == STATUS_OK) {
+        job_made(worker, job, job->away.run);
+        job_hear(worker, job);
+        return;
+    }
+    worker->held--;
+    job_refuse(job, &job->away.err);
+}
+
+static void job_is_back(struct worker *worker, struct job *job)
+{
+    bool is_new = job->run == NULL && job->away.progress != RUN_ENDED;
+    job->is_away = false;
+    if (is_new) {
+        job_is_made(worker, job);
+        return;
+    }
+    host_settle(job);
+    if (job->has_late_timer && job->run != NULL) {
+        run_timer(job->run);
+        ready_put(&worker->ready, job);
+    }
+    job->has_late_timer = false;
+    if (job->run != NULL)
+        job_hear(worker, job);
+    take_progress(worker, job, job->away.progress);
+}
+
 static void on_mail(uv_async_t *async)
 {
     struct worker *worker = async->data;
     struct job *job;
+    while ((job = take_back(worker)) != NULL)
+        job_is_back(worker, job);
     while ((job = take_mail(worker)) != NULL) {
         if (!job->is_taken) {
             job->is_taken = true;
@@ -427,8 +385,12 @@ void worker_ask_to_end(struct worker *worker)
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    pthread_mutex_destroy(&worker->lock);
     timers_fini(&worker->timers);
+}
+
+void worker_fini(struct worker *worker)
+{
+    pthread_mutex_destroy(&worker->lock);
 }
 
 static void *worker_main(void *arg)

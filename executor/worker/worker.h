@@ -1,6 +1,6 @@
 /*
  * worker: one thread with its loop and its runs. Inside executor/worker only; workers.h is the door.
- * Threads  worker_post() and worker_ask_to_end() are anybody's.
+ * Threads  worker_post(), worker_take_back() and worker_ask_to_end() are anybody's.
  */
 #pragma once
 #include "executor/worker/ready.h"
@@ -11,6 +11,7 @@
 struct worker {
     struct workers *workers;
     struct registry *registry;
+    struct helpers *helpers;
     const struct model_backend *backend;
     void *models;
     pthread_t thread;
@@ -23,6 +24,7 @@ struct worker {
 
     pthread_mutex_t lock; /* mailbox */
     struct job *mail_first, *mail_last;
+    struct job *back; /* jobs that were away */
     bool is_asked_to_end;
 
     struct ready ready;
@@ -39,8 +41,11 @@ struct worker {
 MUST_CHECK enum status_code worker_start(struct worker *worker, struct status *err);
 /* Puts the job into the mailbox once, however often it is called before the worker looks; takes a reference for each stay. */
 void worker_post(struct worker *worker, struct job *job);
+/* The job has been away and is the worker's again. Any thread. */
+void worker_take_back(struct worker *worker, struct job *job);
 /* The thread ends once no job is left. */
 void worker_ask_to_end(struct worker *worker);
 void worker_join(struct worker *worker);
+void worker_fini(struct worker *worker); /* after the last worker_take_back() has returned */
 /* Told by a worker when one of its jobs is gone for good. */
 void workers_job_ended(struct workers *workers);

@@ -7,6 +7,7 @@
 struct workers {
     struct registry registry;
     struct model_backend backend;
+    struct helpers *helpers;
     size_t count, started, runs_max;
     atomic_size_t live;
     atomic_bool is_draining;
@@ -23,10 +24,15 @@ enum status_code workers_new(const struct workers_options *options, struct worke
     workers->backend = options->backend;
     workers->count = options->count;
     workers->runs_max = options->runs_max;
+    if (helpers_new(WORKER_HELPERS, &workers->helpers, err) != STATUS_OK) {
+        workers_free(workers);
+        return err->code;
+    }
     for (; workers->started < workers->count; workers->started++) {
         struct worker *worker = &workers->items[workers->started];
         worker->workers = workers;
         worker->registry = &workers->registry;
+        worker->helpers = workers->helpers;
         worker->backend = &workers->backend;
         if (worker_start(worker, err) != STATUS_OK) {
             workers_free(workers);
@@ -123,6 +129,9 @@ void workers_free(struct workers *workers)
         worker_ask_to_end(&workers->items[i]);
     for (size_t i = 0; i < workers->started; i++)
         worker_join(&workers->items[i]);
+    helpers_free(workers->helpers);
+    for (size_t i = 0; i < workers->started; i++)
+        worker_fini(&workers->items[i]);
     registry_fini(&workers->registry);
     free(workers);
 }

@@ -12,6 +12,8 @@
 /* node steps, and µs, of one run in one turn: then it is the next one's (architecture.md section 5, Turns). */
 #define TURN_STEPS 32
 #define TURN_US    500
+/* threads that take the turns of runs with large values, so that those of others are not held up. */
+#define WORKER_HELPERS 2
 /* ms. Silence of a run after which a ping goes out. */
 #define PING_MS 10000
 

@@ -1,9 +1,13 @@
 /* helpers: see the header. */
-#include "executor/api/helpers.h"
+#include "executor/worker/helpers.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { HELPER_NICE = 5 };
 
 struct helpers {
     pthread_mutex_t lock;
@@ -17,6 +21,8 @@ struct helpers {
 static void *helper_main(void *arg)
 {
     struct helpers *helpers = arg;
+    /* On a busy machine the loops of workers and queues go first. Where that is not allowed, all are equal. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), HELPER_NICE);
     pthread_mutex_lock(&helpers->lock);
     for (;;) {
         while (helpers->first == NULL && !helpers->is_ending)
@@ -70,8 +76,8 @@ enum status_code helpers_do(struct helpers *helpers, struct helper_task *task, s
     }
     pthread_mutex_unlock(&helpers->lock);
     if (is_full)
-        return status_reason(err, STATUS_UNAVAILABLE, "NOT_BEGUN", "%d exports are waiting to be compiled",
-                             HELPERS_TASKS_MAX);
+        return status_reason(err, STATUS_UNAVAILABLE, "NOT_BEGUN",
+                             "%d pieces of work are waiting for a thread", HELPERS_TASKS_MAX);
     return STATUS_OK;
 }
 
