@@ -453,7 +453,7 @@ def compare(engine, case):
         for name, value in zip(got, (ours["cpu_us"], python_us, bare_us)):
             got[name].append(value)
     return {**{name: middle(values) for name, values in got.items()}, "nodes": case.nodes, "events": ours["events"],
-            "compile_us": ours["compile_us"]}
+            "turn_us": ours["turn_us"], "compile_us": ours["compile_us"]}
 
 
 def rss_bytes():
