@@ -137,6 +137,60 @@ static void conditions_on_files_look_at_their_attributes(void **state)
     assert_chooses(FILES("not contains", "and", TEST("size", ">", "'0'")), "false");
 }
 
+static void values_of_conditions_on_files_are_no_templates(void **state)
+{
+    (void)state;
+    assert_chooses(FILES("contains", "and", TEST("name", "is", "'{{#start.x#}}'")), "false");
+    assert_chooses(FILES("contains", "and", TEST("name", "contains", "'{{#start.x#}}'")), "false");
+    assert_chooses(FILES("contains", "and", TEST("name", "contains", "a")), "true");
+}
+
+static void lists_of_files_are_empty_or_not(void **state)
+{
+    (void)state;
+    assert_chooses(ONE(COND("f", "empty", "''")), "false");
+    assert_chooses(ONE(COND("f", "not empty", "''")), "true");
+    assert_chooses(ONE("{variable_selector: [sys, files], comparison_operator: empty, value: ''}"), "true");
+    assert_chooses(ONE("{variable_selector: [sys, files], comparison_operator: not empty, value: ''}"),
+                   "false");
+}
+
+static void a_file_exists_or_not(void **state)
+{
+    static const struct {
+        const char *op, *inputs;
+        bool holds;
+    } rows[] = {
+#define GIVEN                                                                                                \
+    "{\"file\":{\"type\":\"image\",\"transfer_method\":\"remote_url\",\"url\":\"https://e.example/a.png\"}}"
+        {"exists", GIVEN, true},      {"exists", "{\"file\":null}", false},    {"exists", "{}", false},
+        {"not exists", GIVEN, false}, {"not exists", "{\"file\":\"\"}", true}, {"not exists", "{}", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct player p;
+        char dsl[8192];
+        snprintf(dsl, sizeof dsl, ONE(COND("file", "%s", "''")), rows[i].op);
+        player_open(&p, dsl);
+        player_play(&p, &(struct play){.inputs = rows[i].inputs});
+        assert_text_contains(rows[i].holds ? "\"chosen\":\"true\"" : "\"chosen\":\"false\"", p.outputs);
+        player_close(&p);
+    }
+}
+
+static void an_error_takes_no_branch(void **state)
+{
+    struct player p;
+    (void)state;
+    player_open(&p, ONE(COND("gone", "is", "a")));
+    player_play(&p, &(struct play){.inputs = inputs});
+    assert_int_equal(RUN_STATUS_FAILED, p.status);
+    assert_false(player_saw(&p, "node_started e1\n"));
+    assert_false(player_saw(&p, "node_started e2\n"));
+    assert_text("{}", p.outputs);
+    player_close(&p);
+}
+
 static void the_shape_of_old_exports(void **state)
 {
     (void)state;
@@ -190,6 +244,10 @@ int main(void)
         cmocka_unit_test(values_are_templates_lists_or_booleans),
         cmocka_unit_test(errors_fail_the_node),
         cmocka_unit_test(conditions_on_files_look_at_their_attributes),
+        cmocka_unit_test(values_of_conditions_on_files_are_no_templates),
+        cmocka_unit_test(lists_of_files_are_empty_or_not),
+        cmocka_unit_test(a_file_exists_or_not),
+        cmocka_unit_test(an_error_takes_no_branch),
         cmocka_unit_test(the_shape_of_old_exports),
         cmocka_unit_test(the_record_shows_what_was_compared),
         cmocka_unit_test(broken_configurations_are_problems),

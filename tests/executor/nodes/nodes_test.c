@@ -158,6 +158,13 @@ static void plain_templates_print_as_jinja_does(void **state)
                      rows[i].outputs);
 }
 
+static void a_template_escapes_nothing(void **state)
+{
+    (void)state;
+    assert_gives(TRANSFORM("'<b>{{ x }}</b>'"), &(struct play){.inputs = "{\"x\":\"<i> & \\\"it's\\\"\"}"},
+                 "{\"out\":\"<b><i> & \\\"it's\\\"</b>\"}");
+}
+
 static void real_jinja_is_not_served(void **state)
 {
     static const char dsl[] = TRANSFORM("'{% for a in x %}{{ a }}{% endfor %}'");
@@ -184,10 +191,13 @@ static void a_long_output_is_refused(void **state)
         buf_put_c(&json, "ä");
     buf_put_c(&json, "\"}");
     buf_put_char(&json, '\0');
-    player_open(&p, TRANSFORM("'{{ x }}{{ x }}'"));
+    /* Nor is it tried again. */
+    player_open(&p, TRANSFORM("'{{ x }}{{ x }}', retry_config: {retry_enabled: true, max_retries: 2, "
+                              "retry_interval: 0}"));
     player_play(&p, &(struct play){.inputs = json.ptr});
     assert_int_equal(p.status, RUN_STATUS_FAILED);
     assert_string_equal("Output length exceeds 400000 characters", p.error);
+    assert_int_equal(0, player_count(&p, "node_retry"));
     player_close(&p);
     player_open(&p, TRANSFORM("'{{ x }}'"));
     player_play(&p, &(struct play){.inputs = json.ptr});
@@ -250,6 +260,7 @@ int main(void)
         cmocka_unit_test(end_gives_raw_values_and_null),
         cmocka_unit_test(answer_renders_markdown_and_collects_files),
         cmocka_unit_test(plain_templates_print_as_jinja_does),
+        cmocka_unit_test(a_template_escapes_nothing),
         cmocka_unit_test(real_jinja_is_not_served),
         cmocka_unit_test(a_long_output_is_refused),
         cmocka_unit_test(the_first_variable_that_exists_is_taken),

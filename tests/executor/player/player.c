@@ -168,7 +168,7 @@ enum status_code player_try(struct player *p, const struct play *play, struct st
                                 .user = STR("u-1"),
                                 .end_user_id = STR("end-user-1"),
                                 .query = str_c(play->query),
-                                .dialogue_count = 1,
+                                .dialogue_count = play->dialogue_count > 0 ? play->dialogue_count : 1,
                                 .inputs = parsed(play->inputs),
                                 .files = parsed(play->files),
                                 .environment = parsed(play->environment),

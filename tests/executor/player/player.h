@@ -75,6 +75,7 @@ struct player {
 struct play {                                         /* what a caller sends; everything may be left out */
     const char *query, *inputs, *files, *environment; /* inputs, files, environment: JSON */
     struct value *history, *conversation;             /* as run_params has them; borrowed */
+    int64_t dialogue_count;                           /* 0: the first turn */
     int64_t deadline_ms;
     struct run_limits limits;
 };

@@ -33,6 +33,9 @@ static const struct {
      "IteratorVariableNotFoundError"},
     {"loop", "loop_count: 1, loop_variables: [{label: v, var_type: number, value_type: constant, value: no}]",
      "ValueError"},
+    {"parameter-extractor",
+     MODEL ", query: [start, x], parameters: [{name: v, type: string, description: d, required: true}]",
+     "InvokeAuthorizationError"}, /* the model refuses */
     {"question-classifier", MODEL ", query_variable_selector: [start, x], classes: []", NULL},
 };
 
@@ -46,6 +49,7 @@ static void open_failing(struct player *p, size_t i, const char *members)
                     EDGE("start", "bad") EDGE("bad", "end") HANDLE("bad", "fail-branch", "caught")),
              failing[i].type, failing[i].config, members);
     player_open(p, dsl);
+    p->refusal = "no credential";
 }
 
 static void any_type_of_node_may_have_a_fail_branch(void **state)

@@ -2,8 +2,9 @@
  * What a run knows from its caller: system variables by mode, the query, files, conversation variables (dify-dsl.md 2.1, 2.4 to
  * 2.6).
  */
+#include "executor/run/inputs.h"
+#include "executor/value/parse.h"
 #include "tests/executor/player/player.h"
-#include <stdio.h>
 
 #define NAMES                                                                                                \
     "outputs: [{variable: query, value_selector: [sys, query]}, {variable: files, value_selector: [sys, "    \
@@ -102,6 +103,54 @@ static void inputs_are_those_of_the_form(void **state)
     }
 }
 
+static void a_query_has_no_nul(void **state)
+{
+    static const struct {
+        struct str query;
+        const char *kept;
+    } rows[] = {
+        {STR("a\0b"), "ab"}, {STR("\0"), ""}, {STR("a\0"), "a"}, {STR("\0\0a"), "a"}, {STR("a"), "a"}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct value *v = inputs_text(NULL, rows[i].query);
+        assert_str(rows[i].kept, value_text(v));
+        value_unref(v);
+    }
+}
+
+#define KEPT                                                                                                 \
+    "  conversation_variables: [{name: mood, value_type: string, value: calm}, {name: list, value_type: "    \
+    "'array[number]', value: [1]}, {name: added, value_type: number, value: 7}]\n"
+
+static void a_later_turn_has_what_was_kept_and_what_is_new(void **state)
+{
+    static const struct {
+        const char *kept;
+        int64_t turn;
+        const char *text;
+    } rows[] = {
+        {NULL, 1, "1 calm - 1 7"},
+        {"{\"mood\":\"wild\",\"list\":[2]}", 2, "2 wild - 2 7"},
+        {"{\"list\":[],\"gone\":1}", 5, "5 calm  7"},
+        {"{\"added\":8}", 9, "9 calm - 1 8"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct player p;
+        player_open(&p, EXPORT("advanced-chat", KEPT,
+                               START ANSWER("a", "{{#sys.dialogue_count#}} {{#conversation.mood#}} "
+                                                 "{{#conversation.list#}} {{#conversation.added#}}"),
+                               EDGE("start", "a")));
+        struct value *kept = NULL;
+        if (rows[i].kept != NULL)
+            assert_ok(value_parse_json(NULL, str_c(rows[i].kept), &kept, NULL));
+        player_play(&p, &(struct play){.query = "q", .conversation = kept, .dialogue_count = rows[i].turn});
+        value_unref(kept);
+        assert_text(rows[i].text, p.text);
+        player_close(&p);
+    }
+}
+
 /* In a workflow there are none to write to: only those of loops are targets. */
 static void a_workflow_has_no_conversation_variables(void **state)
 {
@@ -126,6 +175,8 @@ int main(void)
         cmocka_unit_test(a_chatflow_needs_a_query),
         cmocka_unit_test(files_of_the_caller_are_a_list_of_files),
         cmocka_unit_test(inputs_are_those_of_the_form),
+        cmocka_unit_test(a_query_has_no_nul),
+        cmocka_unit_test(a_later_turn_has_what_was_kept_and_what_is_new),
         cmocka_unit_test(a_workflow_has_no_conversation_variables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
