@@ -3,13 +3,13 @@
 import copy
 import json
 
-from values import Failed
+from values import NUMBERS, Failed
 
-ZERO = {"string": "", "number": 0, "integer": 0, "float": 0.0, "boolean": False, "object": {}}
+ZERO = {"string": "", "integer": 0, "float": 0.0, "boolean": False, "object": {}}
 
 
 def is_of(value, kind):
-    if kind in ("number", "integer", "float"):
+    if kind in NUMBERS:
         return isinstance(value, (int, float))  # of Python: True is a number
     return isinstance(value, {"string": str, "boolean": bool, "object": dict}[kind])
 
@@ -55,7 +55,7 @@ def assigned(operation, kind, old, given):
         if not is_array or not isinstance(items, list) or not all(is_element_of(item, kind) for item in items):
             raise Failed
         return old + copy.deepcopy(items)
-    if kind not in ("number", "integer", "float") or not is_of(given, kind):
+    if kind not in NUMBERS or not is_of(given, kind):
         raise Failed
     if operation == "+=":
         return old + given

@@ -2,7 +2,7 @@
 
 import json
 
-from values import Failed, render, text_of
+from values import SOME, Failed, Undetermined, render, text_of
 
 
 def to_bool(text):
@@ -121,6 +121,8 @@ def holds(condition, pool):
     if isinstance(expected, str):
         expected = render(expected, pool, text_of)
     operator = condition["comparison_operator"]
+    if operator not in ALONE and (SOME in str(segment.value) or SOME in str(expected)):
+        raise Undetermined
     if segment.kind in ("boolean", "array[boolean]") and expected is not None and operator not in ALONE:
         expected = [to_bool(e) for e in expected] if isinstance(expected, list) else to_bool(expected)
     return OPERATORS[operator](segment.value, expected)

@@ -6,7 +6,7 @@ import json
 from assignments import is_element_of, is_of
 from conditions import all_hold
 from frames import Frame
-from values import Failed, Segment, kind_of
+from values import Failed, Segment
 
 
 class Containers:
@@ -58,10 +58,10 @@ class Containers:
     def child_ended_iteration(self, x, child, failure):
         x.open -= 1
         mode = x.node.data.get("error_handle_mode", "terminated")
-        for target, (value, kind) in child.written.items():
-            if target[0] == "conversation":
-                self.assign_in(x.frame, target, value, kind)
         if failure is None:
+            for target, (value, kind) in child.written.items():
+                if target[0] == "conversation":
+                    self.assign_in(x.frame, target, value, kind)
             found = child.pool.get(x.node.data["output_selector"])
             x.results[child.index] = found.value if found else None
             if child.index == len(x.items) - 1:
@@ -77,10 +77,11 @@ class Containers:
     def start_loop(self, x):
         data = x.node.data
         x.index, x.rounds, x.reason = 0, 0, ""
-        variables = {v["label"]: self.first_value(x, v) for v in data.get("loop_variables") or []}
-        for label, segment in variables.items():
-            x.frame.pool.put(x.node.id, label, segment.value, segment.kind)
-        x.labels = list(variables)
+        variables = data.get("loop_variables") or []
+        for variable in variables:
+            segment = self.first_value(x, variable)
+            x.frame.pool.put(x.node.id, variable["label"], segment.value, segment.kind)
+        x.labels = [variable["label"] for variable in variables]
         self.emit("loop_started", x.node.id, x.frame.place(), data["loop_count"])
         x.has_begun = True
         try:
@@ -112,7 +113,7 @@ class Containers:
             value = self.parsed(value) if isinstance(value, str) else None
             if not is_of(value, kind):
                 raise Failed
-        return Segment(value, kind_of(value) if kind == "number" else kind)
+        return Segment(value, kind)
 
     @staticmethod
     def parsed(text):

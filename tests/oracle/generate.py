@@ -30,7 +30,7 @@ class Maker:
         self.loop_variables = {}  # container: the variables its inside may assign to, those around it too
         self.loops_around = {}  # iteration: the same
         self.depth = 0
-        self.has_containers = self.chance(0.4)
+        self.has_containers = self.chance(0.45)
         self.node_budget = self.random.choice([3, 5, 7, 9, 12, 16])
 
     def chance(self, p):
@@ -139,11 +139,13 @@ class Maker:
         else:
             self.variables.append((["sys", "timestamp"], "number"))
         self.environment = [self.stored("env", i) for i in self.some(0, 3)]
+        if self.has_containers:
+            self.environment.append(self.stored("env", 9, self.pick(["array[string]", "array[number]", "array[object]"])))
         if self.is_chat:
             self.conversation += [self.stored("conversation", i) for i in self.some(0, 4)]
 
-    def stored(self, first, i):
-        kind = self.pick(["string", "number", "integer", "float", "boolean", "object", "array[string]", "array[number]", "array[object]", "array[boolean]"])
+    def stored(self, first, i, kind=None):
+        kind = kind or self.pick(["string", "number", "integer", "float", "boolean", "object", "array[string]", "array[number]", "array[object]", "array[boolean]"])
         kind = "array[string]" if first == "env" and kind == "array[boolean]" else kind
         name = f"{first[0]}{i}"
         self.variables.append(([first, name], "number" if kind in ("integer", "float") else kind))
@@ -193,8 +195,8 @@ class Maker:
         """Nodes behind those in `members`, all in the same container."""
         responses = "answer" if self.is_chat else "end"
         targets = self.targets(container)
-        container_share = 1 if self.depth < DEPTH_MAX and self.has_containers else 0
-        kinds = ["iteration", "loop"] * container_share + ["loop-end"] * (1 if container in self.loop_variables else 0)
+        may_nest = self.has_containers and self.depth < DEPTH_MAX
+        kinds = ["iteration", "iteration", "loop", "loop"] * may_nest + ["loop-end"] * (container in self.loop_variables)
         kinds += ["llm"] * 6 + ["assigner"] * (3 if targets else 0) + ["template-transform"] * 4 + ["if-else"] * 5 + [responses] * 5 + ["variable-aggregator"] * 2
         for _ in range(count):
             kind = self.pick(kinds)
@@ -295,9 +297,9 @@ class Maker:
         return {}
 
     def make_iteration(self, node, container):
-        lists = [s for s, k in self.variables if k.startswith("array[")]
+        lists = [s for s, k in self.variables if k.startswith("array[") and s != ["sys", "files"]] or [["sys", "files"]]
         data = {
-            "iterator_selector": list(self.pick(lists)) if lists and self.chance(0.95) else self.selector(),
+            "iterator_selector": list(self.pick(lists)) if self.chance(0.95) else self.selector(),
             "is_parallel": self.chance(0.4),
             "parallel_nums": self.random.randint(1, 4),
             "error_handle_mode": self.pick(["terminated", "continue-on-error", "remove-abnormal-output"]),
@@ -311,7 +313,8 @@ class Maker:
         around = list(self.variables)
         self.variables += [([node, "item"], "string")] * 3 + [([node, "index"], "number")]
         self.fill(node, "iteration", data)
-        data["output_selector"] = self.selector()
+        inner = [s for s, _ in self.variables[len(around) :]]
+        data["output_selector"] = list(self.pick(inner)) if self.chance(0.85) else self.selector()
         self.variables = around + [([node, "output"], "array[any]")] * 2
         return data
 
@@ -355,7 +358,7 @@ class Maker:
             }
         )
         self.depth += 1
-        self.body([start], self.random.randint(0, 4), node)
+        self.body([start], self.pick([0, 1, 2, 2, 3, 4, 5]), node)
         self.depth -= 1
 
     def typed_selector(self, kind):

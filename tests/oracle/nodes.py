@@ -5,7 +5,7 @@ import re
 from assignments import assigned
 from conditions import all_hold
 from frames import Call
-from values import SOME, Failed, markdown_of, pieces, render, text_of
+from values import SOME, Failed, Undetermined, markdown_of, pieces, render, text_of
 
 
 class Nodes:
@@ -136,6 +136,8 @@ class Nodes:
         kind, _, text = data["model"]["name"].partition(":")
         if kind == "refuse":
             raise Failed(SOME, SOME)
+        if kind in ("echo", "unless") and SOME in texts[-1]:
+            raise Undetermined
         said, error, is_half = text, None, False
         if kind == "echo":
             said = text + texts[-1]

@@ -22,6 +22,7 @@ class Run(Nodes, Containers):
         self.ready, self.ends, self.calls, self.timers, self.now = [], [], [], [], 0  # ready: frames with a queue
         self.model_counts = {}
         self.events, self.text, self.offset = [], b"", 0
+        self.writer, self.writer_from = None, 0  # the session that wrote last, and from where on nobody else did
         self.starts = self.steps = self.limit_steps = self.exceptions = 0
         self.outputs, self.result = {}, None
         self.running = []
@@ -38,10 +39,7 @@ class Run(Nodes, Containers):
             pool.put("sys", name, value)
         for first, variables in (("env", graph.environment), ("conversation", graph.conversation)):
             for variable in variables:
-                kind = variable["value_type"]
-                if kind == "number":  # integer or float, by its value (1.2)
-                    kind = "float" if isinstance(variable["value"], float) else "integer"
-                pool.put(first, variable["name"], variable["value"], kind)
+                pool.put(first, variable["name"], variable["value"], variable["value_type"])
         self.inputs = {}
         for field in graph.nodes[graph.root].data["variables"]:
             value = case["inputs"].get(field["variable"])
@@ -55,15 +53,18 @@ class Run(Nodes, Containers):
     def emit(self, *event):
         self.events.append(list(event))
 
-    def emit_text(self, source, selector, text):
+    def emit_text(self, session, source, selector, text):
         kind = "message" if self.graph.mode == "advanced-chat" else "text_chunk"
         self.emit(kind, source, selector, text)
         self.text = self.text[: self.offset] + text.encode()
         self.offset = len(self.text)
+        if text and session is not self.writer:
+            self.writer, self.writer_from = session, self.offset - len(text.encode())
 
-    def rewind(self, count):
-        """The next text takes the place of the last `count` bytes."""
-        self.offset -= count
+    def rewind(self, session, count):
+        """The next text takes the place of the last `count` bytes, unless somebody else has written among them."""
+        if session is self.writer and self.offset - count >= self.writer_from:
+            self.offset -= count
 
     # --- states ---
 
@@ -331,8 +332,12 @@ class Run(Nodes, Containers):
 
     def end_child(self, frame, failure):
         owner = frame.owner
-        owner.children.remove(frame)
-        getattr(self, "child_ended_" + owner.node.type)(owner, frame, failure)
+
+        def end():
+            owner.children.remove(frame)
+            getattr(self, "child_ended_" + owner.node.type)(owner, frame, failure)
+
+        self.ends.append((owner, end))
 
     def check_frame(self, frame):
         if frame.owner and frame.live == 0 and not frame.is_over:

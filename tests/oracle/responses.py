@@ -9,7 +9,7 @@ class Session:
         self.paths = [set(path) for path in paths]
         self.is_activated = self.node_has_ended = False
         self.cursor = self.read = self.read_bytes = 0  # read: chunks of the segment at the cursor that have been emitted
-        self.has_written = self.had_written = False  # anything; anything before the segment at the cursor
+        self.has_written = False
 
 
 class Stream:
@@ -77,9 +77,8 @@ class Responses:
             del self.streams[selector]
             active = self.queue[0] if self.queue else None
             if active and active.read and active.segments[active.cursor] == list(selector):
-                self.run.rewind(active.read_bytes)
+                self.run.rewind(active, active.read_bytes)
                 active.read = active.read_bytes = 0
-                active.has_written = active.had_written
 
     def node_ended(self, node):
         for session in self.sessions:
@@ -98,7 +97,6 @@ class Responses:
                 if not self.write(session):
                     return
                 session.cursor, session.read, session.read_bytes = session.cursor + 1, 0, 0
-                session.had_written = session.has_written
             self.queue.pop(0)
 
     def write(self, session):
@@ -136,4 +134,4 @@ class Responses:
 
     def emit(self, session, source, selector, text):
         session.has_written = True
-        self.run.emit_text(source, selector, text)
+        self.run.emit_text(session, source, selector, text)

@@ -5,7 +5,8 @@ import json
 import re
 
 REFERENCE = re.compile(r"\{\{#([A-Za-z0-9_]{1,50}(?:\.[A-Za-z_][A-Za-z0-9_]{0,29}){1,10})#\}\}", re.ASCII)
-SOME = "\x01some\x01"  # stands for a text that the rules do not give word by word; may be a part of a text
+NUMBERS = ("number", "integer", "float")
+SOME = "⟦some⟧"  # stands for a text that the rules do not give word by word; may be a part of a text
 
 
 class Failed(Exception):
@@ -14,11 +15,16 @@ class Failed(Exception):
         self.error, self.error_type = error, error_type
 
 
+class Undetermined(Exception):
+    """What comes next hangs on a text that the rules do not give word by word."""
+
+
 class Segment:
     """A value, Python's own, with its type beside it."""
 
     def __init__(self, value, kind=None):
-        self.value, self.kind = value, kind or kind_of(value)
+        # A number is an integer or a float as its value is, whatever was declared (1.2).
+        self.value, self.kind = value, kind if kind not in (None, *NUMBERS) else kind_of(value)
 
 
 def kind_of(value):
