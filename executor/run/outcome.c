@@ -97,16 +97,18 @@ static void node_failed(struct run *run, struct node_exec *x)
 static void node_fails_its_scope(struct run *run, struct node_exec *x)
 {
     struct node_child *child = scope_child(x->scope);
+    /* Both may lie in the scratch memory of x. */
     struct value *error = value_string(&run->account, x->error);
-    struct str error_type = str_c(x->result.error_type);
+    struct value *error_type = value_string(&run->account, str_c(x->result.error_type));
     struct str text = error != NULL ? value_text(error) : STR("A node failed");
     emit_node_finished(x, NODE_STATUS_FAILED, x->error);
     exec_release(x);
     if (child != NULL)
-        child_fail(child, text, error_type);
+        child_fail(child, text, error_type != NULL ? value_text(error_type) : STR(""));
     else
         run_end(run, END_REASON_NODE_FAILED, text);
     value_unref(error);
+    value_unref(error_type);
 }
 
 /* False: no attempt is left, or the type has none. */
