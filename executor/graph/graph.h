@@ -78,14 +78,15 @@ struct response {
     struct response_segment *segments;
     uint32_t segment_count;
     /*
-     * Sets of blocking edges: one of which nothing is left to be taken makes the response reachable; an empty one: it
-     * always is. They stand for the simple paths from the root (of the container's start node within one): see
-     * response.c for why each needs no more than its last blocking edge.
+     * Edges one of which has to be taken before anything of it may be sent; none when is_open. They stand for the simple
+     * paths from the root (of the container's start node within one): see response.c for why each needs no more than its
+     * last blocking edge.
      */
-    uint32_t **paths; /* edge indexes */
-    uint32_t *path_counts;
-    uint32_t path_count;
+    uint32_t *blocking; /* edge indexes, rising */
+    uint32_t blocking_count;
+    bool is_open; /* reachable all along */
 };
+
 struct variable_definition { /* environment or conversation variable */
     struct str name, type_name, description;
     struct value *value; /* frozen; a secret is VALUE_SECRET */

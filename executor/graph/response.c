@@ -15,6 +15,7 @@
  */
 #include "executor/graph/compiler.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct written { /* variables an assigner writes */
     struct selector *selectors;
@@ -113,21 +114,15 @@ static int compare_edges(const void *a, const void *b)
 
 static void compile_response(struct walk *w, struct response *response)
 {
-    bool is_open = walk_back(w, response);
-    uint32_t count = is_open ? 1 : w->blocking_count;
-    uint32_t *edges = arena_array(w->c->arena, count, sizeof *edges);
-    response->paths = arena_array(w->c->arena, count, sizeof *response->paths);
-    response->path_counts = arena_array(w->c->arena, count, sizeof *response->path_counts);
-    if (edges == NULL || response->paths == NULL || response->path_counts == NULL)
+    response->is_open = walk_back(w, response);
+    if (response->is_open)
         return;
-    if (count > 0)
-        qsort(w->blocking, w->blocking_count, sizeof *w->blocking, compare_edges);
-    for (uint32_t i = 0; i < count; i++) {
-        edges[i] = is_open ? 0 : w->blocking[i];
-        response->paths[i] = &edges[i];
-        response->path_counts[i] = is_open ? 0 : 1;
-    }
-    response->path_count = count;
+    response->blocking = arena_array(w->c->arena, w->blocking_count, sizeof *response->blocking);
+    if (response->blocking == NULL || w->blocking_count == 0)
+        return;
+    response->blocking_count = w->blocking_count;
+    memcpy(response->blocking, w->blocking, w->blocking_count * sizeof *w->blocking);
+    qsort(response->blocking, response->blocking_count, sizeof *response->blocking, compare_edges);
 }
 
 /* Collects the blocking edges that lead to the response. True: the root does, by edges that do not block. */

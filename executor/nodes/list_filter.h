@@ -17,6 +17,8 @@ struct list_filter {
 struct list_entry {
     struct value *item;
     struct value *key;
+    bool is_whole; /* the key is an integer: */
+    int64_t whole;
 };
 
 /* condition: {key, comparison_operator, value}. False: a problem was reported. */

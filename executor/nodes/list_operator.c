@@ -215,7 +215,7 @@ static enum status_code read_entries(struct node_exec *x, const struct value *li
         if (!list_element_fits(work->elem, item)) /* an assigner of version 1 may have put it there */
             return status_set(err, STATUS_FAILED_PRECONDITION, "element %zu of the %s is of type %s", i + 1,
                               value_type_name(list), value_type_name(item));
-        work->entries[work->count++] = (struct list_entry){item, item};
+        work->entries[work->count++] = (struct list_entry){.item = item, .key = item};
     }
     return STATUS_OK;
 }
@@ -268,6 +268,11 @@ static enum status_code order(struct node_exec *x, const struct list_config *con
     }
     if (count < 2)
         return STATUS_OK;
+    for (size_t i = 0; i < count; i++) { /* integers, the most of what is ordered, are compared at once */
+        struct list_entry *entry = &work->entries[i];
+        entry->is_whole = value_type(entry->key) == VALUE_INT;
+        entry->whole = entry->is_whole ? value_as_int(entry->key) : 0;
+    }
     struct list_entry *to = new_entries(x, count), *from = work->entries;
     if (to == NULL)
         return no_memory(err);
@@ -297,6 +302,8 @@ static void merge(const struct list_entry *from, struct list_entry *to, size_t l
 
 static bool comes_before(const struct list_entry *a, const struct list_entry *b, bool is_descending)
 {
+    if (a->is_whole && b->is_whole)
+        return is_descending ? a->whole > b->whole : a->whole < b->whole;
     if (list_is_number(a->key))
         return list_compare_numbers(a->key, b->key) == (is_descending ? LIST_GREATER : LIST_LESS);
     int order_of_texts = str_cmp(list_key_text(a->key), list_key_text(b->key));

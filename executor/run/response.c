@@ -10,13 +10,12 @@
 #include <stdlib.h>
 
 static bool init_session(struct response_set *s, struct arena *arena, const struct response *response);
-static void block(struct response_session *session);
 static int by_node_id(const void *a, const void *b);
 static void enqueue(struct response_set *s, struct response_session *session);
 static bool can_be_completed(const struct response_set *s, const struct response_session *session);
 static bool is_plain_text(const struct response_set *s, const struct response_segment *segment);
 static void drop_unfinished(struct response_set *s);
-static bool take_from_paths(struct response_session *session, uint32_t edge);
+static bool is_reached_by(const struct response *response, uint32_t edge);
 static void flush(struct response_set *s);
 static bool write_segment(struct response_set *s, struct response_session *session);
 static void write_fixed(struct response_set *s, struct response_session *session, struct str text);
@@ -78,12 +77,7 @@ bool response_init(struct response_set *s, struct arena *arena, const struct gra
 static bool init_session(struct response_set *s, struct arena *arena, const struct response *response)
 {
     struct response_session *session = &s->sessions[s->session_count++];
-    uint32_t *blocking = arena_array(arena, response->path_count, sizeof *blocking);
-    *session = (struct response_session){
-        .response = response, .node = &s->graph->nodes[response->node], .blocking = blocking};
-    if (blocking == NULL)
-        return false;
-    block(session);
+    *session = (struct response_session){.response = response, .node = &s->graph->nodes[response->node]};
     for (uint32_t i = 0; i < response->segment_count; i++) {
         const struct response_segment *segment = &response->segments[i];
         if (!segment->is_reference || segment->selector.slot == SLOT_NONE ||
@@ -98,15 +92,6 @@ static bool init_session(struct response_set *s, struct arena *arena, const stru
     return true;
 }
 
-/* As before the first edge. */
-static void block(struct response_session *session)
-{
-    *session = (struct response_session){
-        .response = session->response, .node = session->node, .blocking = session->blocking};
-    for (uint32_t i = 0; i < session->response->path_count; i++)
-        session->blocking[i] = session->response->path_counts[i];
-}
-
 static int by_node_id(const void *a, const void *b)
 {
     const struct response_session *left = a, *right = b;
@@ -116,7 +101,8 @@ static int by_node_id(const void *a, const void *b)
 void response_restart(struct response_set *s)
 {
     for (uint32_t i = 0; i < s->session_count; i++)
-        block(&s->sessions[i]);
+        s->sessions[i] =
+            (struct response_session){.response = s->sessions[i].response, .node = s->sessions[i].node};
     for (uint32_t i = 0; s->streams != NULL && i < s->graph->slot_count; i++) {
         if (s->streams[i] == NULL)
             continue;
@@ -140,7 +126,7 @@ void response_edge_taken(struct response_set *s, uint32_t edge)
 {
     for (uint32_t i = 0; i < s->session_count; i++) {
         struct response_session *session = &s->sessions[i];
-        if (session->state != RESPONSE_BLOCKED || !take_from_paths(session, edge))
+        if (session->state != RESPONSE_BLOCKED || !is_reached_by(session->response, edge))
             continue;
         enqueue(s, session);
         flush(s);
@@ -181,18 +167,18 @@ static bool can_be_completed(const struct response_set *s, const struct response
     return true;
 }
 
-/* Removes the edge from the paths; is one of them free now, or has been all along? */
-static bool take_from_paths(struct response_session *session, uint32_t edge)
+static int compare_edges(const void *a, const void *b)
 {
-    bool is_reachable = false;
-    for (uint32_t p = 0; p < session->response->path_count; p++) {
-        for (uint32_t i = 0; i < session->response->path_counts[p]; i++) {
-            if (session->response->paths[p][i] == edge)
-                session->blocking[p]--;
-        }
-        is_reachable |= session->blocking[p] == 0;
-    }
-    return is_reachable;
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Looked at only when an edge is taken, also for one that has been reachable all along. */
+static bool is_reached_by(const struct response *response, uint32_t edge)
+{
+    return response->is_open ||
+           (response->blocking_count > 0 &&
+            bsearch(&edge, response->blocking, response->blocking_count, sizeof edge, compare_edges) != NULL);
 }
 
 void response_chunk(struct response_set *s, uint32_t slot, struct str text, bool is_final)

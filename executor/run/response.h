@@ -46,9 +46,8 @@ struct response_session {
     const struct response *response;
     const struct node *node;
     enum response_state state;
-    uint32_t *blocking; /* edges left, by path */
-    uint32_t cursor;    /* the segment it is at */
-    size_t read;        /* bytes of that segment's stream that have been emitted */
+    uint32_t cursor; /* the segment it is at */
+    size_t read;     /* bytes of that segment's stream that have been emitted */
     bool node_has_ended, has_written;
     struct response_session *next; /* queued behind it */
 };

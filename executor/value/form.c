@@ -30,6 +30,7 @@ static void put_json_items(struct buf *b, const struct value *v, enum json_style
                            unsigned level);
 static void put_json_members(struct buf *b, const struct value *v, enum json_style style,
                              enum secrets secrets, unsigned level);
+static bool put_short_decimal(struct buf *b, double d);
 static struct decimal shortest_decimal(double d);
 static bool decimal_equals(const struct decimal *dec, double d);
 static void put_fixed(struct buf *b, const struct decimal *dec);
@@ -421,13 +422,36 @@ void value_put_double(struct buf *b, double d)
     } else if (d < 1e15 && d == floor(d)) {
         buf_put_u64(b, (uint64_t)d);
         buf_put(b, STR(".0"));
-    } else {
+    } else if (!put_short_decimal(b, d)) {
         struct decimal dec = shortest_decimal(d);
         if (dec.point > -4 && dec.point <= 16)
             put_fixed(b, &dec);
         else
             put_scientific(b, &dec);
     }
+}
+
+/*
+ * Up to six decimals: exact, because the digits and the power of ten are both whole numbers that a double holds, so their
+ * quotient is rounded as a reader would round it; and no other text of at most 15 digits reads as the same double.
+ */
+static bool put_short_decimal(struct buf *b, double d)
+{
+    static const double powers[] = {10, 100, 1000, 10000, 100000, 1000000};
+    if (d < 1e-4 || d >= 1e9)
+        return false;
+    for (size_t k = 0; k < ARRAY_LEN(powers); k++) {
+        double digits = nearbyint(d * powers[k]);
+        if (digits / powers[k] != d)
+            continue;
+        char text[32];
+        uint64_t power = (uint64_t)powers[k], whole = (uint64_t)digits;
+        int len = snprintf(text, sizeof text, "%llu.%0*llu", (unsigned long long)(whole / power), (int)k + 1,
+                           (unsigned long long)(whole % power));
+        buf_put(b, (struct str){text, (size_t)len});
+        return true;
+    }
+    return false;
 }
 
 /* d rounded to `count` digits; independent of the locale, whose decimal point is one byte that is skipped. */

@@ -204,7 +204,7 @@ static void what_belongs_to_a_container_that_is_not_served_is_not_reported_apart
     assert_entries(&c.report, 2);
     assert_int_equal(NODE_CONTAINER, graph_node(&c, "l")->kind);
     assert_non_null(graph_node(&c, "lstart")->unsupported);
-    assert_int_equal(1, c.graph->responses[0].path_counts[0]); /* a container blocks, served or not */
+    assert_int_equal(1, c.graph->responses[0].blocking_count); /* a container blocks, served or not */
     compiling_fini(&c);
     node_types_serve_loops = true;
 }

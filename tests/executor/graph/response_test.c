@@ -14,13 +14,10 @@ static void put_blocking(struct buf *b, const struct compiling *c, const char *i
         const struct response *r = &g->responses[i];
         if (!str_eq_c(g->nodes[r->node].id, id))
             continue;
-        for (uint32_t p = 0; p < r->path_count; p++) {
-            if (r->path_counts[p] == 0) {
-                buf_put_c(b, "open");
-                continue;
-            }
-            assert_int_equal(1, r->path_counts[p]);
-            const struct edge *edge = &g->edges[r->paths[p][0]];
+        if (r->is_open)
+            buf_put_c(b, "open");
+        for (uint32_t p = 0; p < r->blocking_count; p++) {
+            const struct edge *edge = &g->edges[r->blocking[p]];
             buf_put_c(b, b->len > 0 ? " " : "");
             buf_put(b, g->nodes[edge->source].id);
             buf_put_c(b, ">");
@@ -168,14 +165,10 @@ static bool has_free_path(const struct graph *g, uint32_t node, const bool *take
 
 static bool is_active(const struct response *r, const bool *taken)
 {
-    for (uint32_t p = 0; p < r->path_count; p++) {
-        bool is_free = true;
-        for (uint32_t i = 0; i < r->path_counts[p]; i++)
-            is_free &= taken[r->paths[p][i]];
-        if (is_free)
-            return true;
-    }
-    return false;
+    bool is_free = r->is_open;
+    for (uint32_t p = 0; p < r->blocking_count; p++)
+        is_free |= taken[r->blocking[p]];
+    return is_free;
 }
 
 struct simulation {

@@ -23,7 +23,6 @@ struct stage {
     struct response responses[RESPONSES];
     struct response_segment segments[RESPONSES][SEGMENTS];
     uint32_t blocking[RESPONSES]; /* the one edge that blocks */
-    uint32_t *path[RESPONSES], path_count[RESPONSES];
     struct value *pool[NODES];
     enum response_source sources[NODES];
     struct arena arena;
@@ -90,8 +89,6 @@ static void add_response(struct stage *s, uint32_t node, uint32_t edge,
 {
     uint32_t i = s->graph.response_count++;
     s->blocking[i] = edge;
-    s->path[i] = &s->blocking[i];
-    s->path_count[i] = edge == UINT32_MAX ? 0 : 1;
     for (uint32_t k = 0; k < count; k++) {
         s->segments[i][k] = segments[k];
         if (segments[k].is_reference)
@@ -100,9 +97,9 @@ static void add_response(struct stage *s, uint32_t node, uint32_t edge,
     s->responses[i] = (struct response){.node = node,
                                         .segments = s->segments[i],
                                         .segment_count = count,
-                                        .paths = &s->path[i],
-                                        .path_counts = &s->path_count[i],
-                                        .path_count = 1};
+                                        .blocking = &s->blocking[i],
+                                        .blocking_count = edge == UINT32_MAX ? 0 : 1,
+                                        .is_open = edge == UINT32_MAX};
 }
 #define RESPONSE(s, node, edge, ...)                                                                         \
     add_response(s, node, edge, (struct response_segment[]){__VA_ARGS__},                                    \

@@ -4,6 +4,8 @@
 #include "executor/value/form.h"
 #include "tests/executor/value/values.h"
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void a_value_has_the_forms_of_its_type(void **state)
@@ -346,9 +348,45 @@ static void a_form_longer_than_its_buf_fails_the_buf(void **state)
     value_unref(v);
 }
 
+/* The quick way for few decimals says what the digits say, and what reads as the same double. */
+static void doubles_of_few_decimals_are_written_as_they_were_meant(void **state)
+{
+    uint64_t seed = 88172645463325252u;
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        uint64_t power = 1;
+        int decimals = (int)(seed % 9);
+        for (int k = 0; k < decimals; k++)
+            power *= 10;
+        uint64_t digits = (seed >> 8) % 1000000000000u;
+        double d = (double)digits / (double)power;
+        char expected[64];
+        int len = snprintf(expected, sizeof expected, "%llu.%0*llu", (unsigned long long)(digits / power),
+                           decimals, (unsigned long long)(digits % power));
+        while (decimals > 1 && expected[len - 1] == '0') {
+            expected[--len] = '\0';
+            decimals--;
+        }
+        if (decimals == 0)
+            snprintf(expected, sizeof expected, "%llu.0", (unsigned long long)digits);
+        struct buf b;
+        buf_init(&b, 100);
+        value_put_double(&b, d);
+        buf_put_char(&b, '\0');
+        assert_true(strtod(b.ptr, NULL) == d);
+        if (d >= 1e-4)
+            assert_string_equal(b.ptr, expected);
+        buf_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(doubles_of_few_decimals_are_written_as_they_were_meant),
         cmocka_unit_test(a_value_has_the_forms_of_its_type),
         cmocka_unit_test(repr_of_a_text_is_that_of_python),
         cmocka_unit_test(repr_of_a_double_is_that_of_python),
