@@ -47,6 +47,7 @@ static const struct ctl_option credential_list_options[] = {
     {"provider", "NAME", "only those of this provider"}};
 static const struct ctl_option chat_options[] = {
     {"user", "NAME", "the end user (default heddlectl)"},
+    {"conversation", "ID", "the conversation to go on with; --events names it"},
     {"input", "K=V", "one input, as text; may be given again"},
     {"inputs-json", "J|@FILE", "all inputs as a JSON object, or a file of it"},
     {"version-id", "ID", "a version that is not the published one"},

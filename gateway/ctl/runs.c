@@ -113,6 +113,37 @@ static void finish_reading(struct reading *reading, const Heddle__V1__WorkflowFi
     say_error("%s: %s", status_word(end->status), end->error);
 }
 
+/* Which element or round, or how it ended. */
+static void put_container_words(struct buf *text, const Heddle__V1__RunEvent *event)
+{
+    switch (event->event_case) {
+    case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_STARTED:
+        buf_printf(text, "  %s: %d elements", event->iteration_started->title,
+                   (int)event->iteration_started->iteration_length);
+        break;
+    case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_NEXT:
+        buf_printf(text, "  %s: element %d", event->iteration_next->title, (int)event->iteration_next->index);
+        break;
+    case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_COMPLETED:
+        buf_printf(text, "  %s: %lld ms  %s", event->iteration_completed->title,
+                   (long long)event->iteration_completed->elapsed_ms, event->iteration_completed->error);
+        break;
+    case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_STARTED:
+        buf_printf(text, "  %s: up to %d rounds", event->loop_started->title,
+                   (int)event->loop_started->loop_length);
+        break;
+    case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_NEXT:
+        buf_printf(text, "  %s: round %d", event->loop_next->title, (int)event->loop_next->index);
+        break;
+    case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_COMPLETED:
+        buf_printf(text, "  %s: %lld ms  %s", event->loop_completed->title,
+                   (long long)event->loop_completed->elapsed_ms, event->loop_completed->error);
+        break;
+    default:
+        break;
+    }
+}
+
 static void show_event_words(const Heddle__V1__RunEvent *event)
 {
     const ProtobufCFieldDescriptor *field =
@@ -120,8 +151,12 @@ static void show_event_words(const Heddle__V1__RunEvent *event)
     struct buf text;
     buf_init(&text, CTL_OUTPUT_BYTES_MAX);
     buf_printf(&text, "%6llu  %-18s", (unsigned long long)event->sequence, field == NULL ? "?" : field->name);
+    put_container_words(&text, event);
     if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_NODE_STARTED)
         buf_printf(&text, "  %s (%s)", event->node_started->title, event->node_started->node_type);
+    else if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_STARTED &&
+             event->conversation_id[0] != '\0')
+        buf_printf(&text, "  conversation %s", event->conversation_id);
     else if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_NODE_FINISHED)
         buf_printf(&text, "  %s: %lld ms  %s", event->node_finished->title,
                    (long long)event->node_finished->elapsed_ms, event->node_finished->error);
@@ -229,6 +264,7 @@ enum ctl_exit chat(struct ctl *ctl, const struct ctl_args *args)
     request.query = text_of(args->positional[0]);
     request.user = text_of(user_of(args));
     request.version_id = text_of(args_option(args, "version-id"));
+    request.conversation_id = text_of(args_option(args, "conversation"));
     enum show show = show_of(ctl, args, SHOW_TEXT);
     request.payloads =
         show == SHOW_TEXT ? HEDDLE__V1__PAYLOADS__PAYLOADS_NONE : HEDDLE__V1__PAYLOADS__PAYLOADS_JSON;

@@ -188,7 +188,7 @@ def test_chat_prints_the_answer_as_it_streams(heddle, chat):
 
 def test_chat_shows_events_as_words_or_as_json(chat):
     words = chat.out("chat", "Hi", "--user", "me", "--input", "tone=brief", "--events").splitlines()
-    assert words[0].split() == ["1", "workflow_started"] and words[-1].split()[1:3] == ["workflow_finished", "RUN_STATUS_SUCCEEDED"]
+    assert words[0].split()[:3] == ["1", "workflow_started", "conversation"] and words[-1].split()[1:3] == ["workflow_finished", "RUN_STATUS_SUCCEEDED"]
     events = chat.lines("chat", "Hi", "--inputs-json", '{"tone": "full"}')
     assert "workflowStarted" in events[0] and events[-1]["workflowFinished"]["status"] == "RUN_STATUS_SUCCEEDED"
     assert json.loads(events[0]["workflowStarted"]["inputsJson"])["tone"] == "full"
@@ -312,3 +312,12 @@ def test_every_command_has_help(admin):
     assert len(listed) >= 21
     for command in listed:
         assert admin.out(*command.split(), "--help").startswith(f"usage: heddlectl {command}")
+
+
+def test_chat_goes_on_with_a_conversation(chat):
+    words = chat.out("chat", "Hi", "--events").splitlines()
+    conversation = words[0].split()[-1]
+    again = chat.out("chat", "Hi", "--conversation", conversation, "--events").splitlines()
+    assert again[0].split()[-1] == conversation
+    refused = chat("chat", "Hi", "--conversation", conversation, "--user", "somebody else")
+    assert refused.returncode == 1 and "conversation" in refused.stderr
