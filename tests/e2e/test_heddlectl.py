@@ -319,5 +319,5 @@ def test_chat_goes_on_with_a_conversation(chat):
     conversation = words[0].split()[-1]
     again = chat.out("chat", "Hi", "--conversation", conversation, "--events").splitlines()
     assert again[0].split()[-1] == conversation
-    refused = chat("chat", "Hi", "--conversation", conversation, "--user", "somebody else")
-    assert refused.returncode == 1 and "conversation" in refused.stderr
+    refused = chat("chat", "Hi", "--conversation", conversation, "--user", "somebody else", code=1)
+    assert "CONVERSATION_NOT_FOUND" in refused.stderr
