@@ -4,6 +4,7 @@
 #include "tests/executor/player/player.h"
 #include "executor/value/form.h"
 #include "executor/value/parse.h"
+#include "tests/support/alloc_fail.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,36 @@ void player_reserve(struct player *p)
     struct buf *bufs[] = {&p->log, &p->text, &p->outputs, &p->last_record, &p->last_loop_variables};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         (void)buf_reserve(bufs[i], 64 * 1024);
+}
+
+void player_starve(const char *dsl, const struct play *play, const char *reply, const char *outputs)
+{
+    bool has_failed = true;
+    for (size_t n = 0; has_failed; n++) {
+        struct player p;
+        struct status err = {0};
+        player_open(&p, dsl);
+        player_reserve(&p);
+        if (reply != NULL)
+            p.reply = reply;
+        alloc_fail_after(n);
+        enum status_code rc = player_try(&p, play, &err);
+        if (rc == STATUS_OK)
+            player_finish(&p);
+        alloc_fail_reset();
+        has_failed = alloc_fail_hit();
+        assert_int_equal(p.ends, rc == STATUS_OK);
+        if (rc != STATUS_OK) {
+            assert_code(STATUS_RESOURCE_EXHAUSTED, rc);
+            assert_null(p.run);
+        } else if (!has_failed) {
+            assert_int_equal(p.status, RUN_STATUS_SUCCEEDED);
+            if (outputs != NULL)
+                assert_text(outputs, p.outputs);
+            assert_true(n > 30);
+        }
+        player_close(&p);
+    }
 }
 
 void player_close(struct player *p)

@@ -90,6 +90,11 @@ void player_open_export(struct player *p, const char *name);
 void player_close(struct player *p);
 /* Memory for what the player itself keeps, so that only the run allocates from here on. */
 void player_reserve(struct player *p);
+/*
+ * Plays the export with its 1st, 2nd, 3rd … allocation failing, until none is left that fails: each time the run is refused
+ * for memory, or ends, and with all of its memory it succeeds and puts out `outputs` (NULL: anything). reply: of the model, or NULL.
+ */
+void player_starve(const char *dsl, const struct play *play, const char *reply, const char *outputs);
 
 /* Makes the run; the test fails when it is refused. */
 void player_start(struct player *p, const struct play *play);
