@@ -8,8 +8,7 @@ static const struct play inputs = {
     .query = "what?",
     .inputs =
         "{\"x\":\"a value\",\"n\":5,\"o\":{\"nil\":null,\"yes\":true,\"real\":1e16,\"map\":{\"k\":[1,null]},"
-        "\"texts\":[\"a\",\"b\"],\"nums\":[1,2.5],\"flags\":[true],\"maps\":[{\"k\":null}],\"none\":[],"
-        "\"told\":\"read {{#start.x#}}\"}}"};
+        "\"texts\":[\"a\",\"b\"],\"nums\":[1,2.5],\"flags\":[true],\"maps\":[{\"k\":null}],\"none\":[]}}"};
 
 /* The text form, never that of answers. */
 static void every_type_is_text_in_a_prompt(void **state)
@@ -75,8 +74,7 @@ static void jinja_without_its_text_takes_the_other(void **state)
         NULL, SENT("{\"user\":\"basic\"}"));
 }
 
-/* A reference within the context is text of the context: it is put in, then variables are. */
-static void context_is_put_in_as_it_is(void **state)
+static void context_stands_among_variables(void **state)
 {
     struct player p;
     (void)state;
@@ -146,7 +144,7 @@ int main(void)
         cmocka_unit_test(every_type_is_text_in_a_prompt),
         cmocka_unit_test(an_llm_takes_any_list_of_variables),
         cmocka_unit_test(jinja_without_its_text_takes_the_other),
-        cmocka_unit_test(context_is_put_in_as_it_is),
+        cmocka_unit_test(context_stands_among_variables),
         cmocka_unit_test(a_null_is_recorded_as_an_empty_text),
         cmocka_unit_test(a_finish_reason_may_be_missing),
         cmocka_unit_test(inputs_name_context_and_bindings),
