@@ -429,7 +429,8 @@ class Engine:
 
 
 def middle(values):
-    return sorted(values)[len(values) // 2]
+    values = sorted(values)
+    return values[len(values) // 2]
 
 
 def python_cpu_us(case, emit):

@@ -8,6 +8,7 @@ import engine
 from processes import Broken, System
 
 STREAMS, TOKENS_PER_SECOND = 40, 50
+SHARES = ("p50", "p99", "max")
 NUMBERS, ELEMENTS, TEMPLATE_BYTES = 100_000, 400, 399_900
 
 
@@ -49,8 +50,8 @@ def big_template():
 
 
 class Fairness:
-    def __init__(self, binaries, folder, seconds):
-        self.system, self.seconds = System(binaries, folder), seconds
+    def __init__(self, binaries, folder, seconds, turns):
+        self.system, self.seconds, self.turns = System(binaries, folder), seconds, turns
         self.others = {"a 1 MiB list through six nodes": (big_list(), big_inputs()),
                        "a template of 400 kB": (big_template(), json.dumps({"name": "Ada"}))}
 
@@ -76,28 +77,37 @@ class Fairness:
         return self.load(self.system.key, "--gateway", self.system.address, "--in-flight", STREAMS, "--seconds", self.seconds,
                          "--answer", reply)
 
-    def beside(self, number, export, inputs):
-        """The streams' result, and that of the other caller, who begins first and goes on until they have ended."""
+    def prepare(self, number, export, inputs):
+        """What load_bench is told for the runs of another caller, and its key."""
         key = self.system.import_app(f"heavy-{number}", export)[2]
         path = self.system.folder / f"heavy-{number}.json"
         path.write_text(inputs)
-        heavy = ["--workflow", self.system.address, "--inputs", path]
-        self.ended(self.load(key, *heavy, "--count", 3))  # compiles, grows the heap
-        other = self.load(key, *heavy, "--seconds", self.seconds + 2)
+        words = ["--workflow", self.system.address, "--inputs", path]
+        self.ended(self.load(key, *words, "--count", 3))  # compiles, grows the heap
+        return key, words
+
+    def beside(self, key, words):
+        """The streams' result, and that of the other caller, who begins first and goes on until they have ended."""
+        other = self.load(key, *words, "--seconds", self.seconds + 2)
         return self.ended(self.streams()), self.ended(other)
 
     def measure(self):
-        """({name: results}, rows)."""
+        """({name: results}, rows). All take turns, so that they see the same machine."""
         self.system.start("--workers", 1)
-        raw = {"alone": [self.ended(self.streams())]}
-        gap = raw["alone"][0]["gap_us"]
-        rows = [(f"{STREAMS} streams of {TOKENS_PER_SECOND} tokens per second, gap between tokens, {share}", gap[share] / 1e3, "ms", "")
-                for share in ("p50", "p99", "max")]
-        for number, (name, (export, inputs)) in enumerate(self.others.items()):
-            raw[name] = self.beside(number, export, inputs)
-            streams, other = raw[name]
-            for share in ("p50", "p99", "max"):
-                value = streams["gap_us"][share]
-                rows.append((f"beside {name}, {share}", value / 1e3, "ms", f"{value / gap[share]:.2f} x alone"))
-            rows.append((f"{name}, runs per second", other["runs_per_second"], "1/s", f"p50 {other['whole_us']['p50'] / 1e3:.0f} ms"))
+        others = {name: self.prepare(number, *app) for number, (name, app) in enumerate(self.others.items())}
+        raw = {name: [] for name in ("alone", *others)}
+        for _ in range(self.turns):
+            raw["alone"].append((self.ended(self.streams()), None))
+            for name, other in others.items():
+                raw[name].append(self.beside(*other))
+        gap = {name: {share: engine.middle(streams["gap_us"][share] for streams, _ in of_name) for share in SHARES}
+               for name, of_name in raw.items()}
+        rows = [(f"{STREAMS} streams of {TOKENS_PER_SECOND} tokens per second, gap between tokens, {share}", gap["alone"][share] / 1e3,
+                 "ms", "") for share in SHARES]
+        for name in others:
+            rows += [(f"beside {name}, {share}", gap[name][share] / 1e3, "ms", f"{gap[name][share] / gap['alone'][share]:.2f} x alone")
+                     for share in SHARES]
+            rate = engine.middle(other["runs_per_second"] for _, other in raw[name])
+            whole_us = engine.middle(other["whole_us"]["p50"] for _, other in raw[name])
+            rows.append((f"{name}, runs per second", rate, "1/s", f"whole run, p50: {whole_us / 1e3:.0f} ms"))
         return raw, rows
