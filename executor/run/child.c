@@ -124,7 +124,7 @@ void node_child_keep_variables(struct node_child *child)
 void node_child_end(struct node_child *child)
 {
     struct node_exec *x = child->scope.owner;
-    scope_cancel(&child->scope, (struct str){0});
+    scope_cancel(&child->scope, NODE_STATUS_NONE, STR(""));
     DL_DELETE(x->children, child);
     child_free(child);
     child->next = x->run->spare_children[x->node->index];
@@ -174,7 +174,7 @@ void child_note_end(struct node_child *child)
 void child_fail(struct node_child *child, struct str error, struct str error_type)
 {
     struct run *run = child->scope.run;
-    scope_cancel(&child->scope, error);
+    scope_cancel(&child->scope, NODE_STATUS_FAILED, error);
     child->has_failed = true;
     child->error = value_string(&run->account, error);
     child->error_type = value_string(&run->account, error_type);

@@ -81,6 +81,7 @@ enum status_code file_from_raw(struct value_account *a, const struct value *raw,
     value_object_put(&b, STR("mime_type"), value_string(a, mime_type_of(extension)));
     value_object_put(&b, STR("size"), value_int(a, -1));
     value_object_put(&b, STR("url"), value_string(a, url));
+    value_object_put(&b, STR("related_id"), value_none());
     struct value *file = value_file_end(&b);
     if (file == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "%s: no memory", name);

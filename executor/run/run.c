@@ -118,7 +118,7 @@ void run_free(struct run *run)
 {
     if (run == NULL)
         return;
-    scope_cancel(&run->top, (struct str){0});
+    scope_cancel(&run->top, NODE_STATUS_NONE, STR(""));
     for (struct run_reasoning *r = run->reasoning; r != NULL; r = r->next)
         value_unref(r->text);
     value_unref(run->inputs);
@@ -380,8 +380,10 @@ static void look_at_scope(struct scope *scope)
 void run_end(struct run *run, enum end_reason reason, struct str text)
 {
     assert(!run->has_ended);
-    scope_cancel(&run->top, text.ptr != NULL ? text : STR(""));
-    emit_end(run, status_of(run, reason), reason, text);
+    enum run_status status = status_of(run, reason);
+    /* What still runs when a node fails the run is recorded as failed, with the same words (dify-dsl.md 3.5). */
+    scope_cancel(&run->top, status == RUN_STATUS_FAILED ? NODE_STATUS_FAILED : NODE_STATUS_STOPPED, text);
+    emit_end(run, status, reason, text);
     run->has_ended = true;
 }
 

@@ -174,8 +174,8 @@ void scope_queue(struct scope *s); /* what is ready in it will be started */
 void scope_unqueue(struct scope *s);
 struct scope *scope_pop(struct run *run,
                         uint32_t *ret_node); /* the next ready node and where it is; NULL: none */
-/* Ends all executions in it and in scopes within, the inner ones first. text: for their records; ptr NULL: silently. */
-void scope_cancel(struct scope *s, struct str text);
+/* Ends all executions in it and in scopes within, the inner ones first. status: in their records; NODE_STATUS_NONE: silently. */
+void scope_cancel(struct scope *s, enum node_status status, struct str text);
 /* The scope around s, or s itself, in which the node runs; NULL: none. */
 struct scope *scope_of(struct scope *s, const struct node *node);
 struct node_child *scope_child(struct scope *s);                                 /* NULL: the run itself */

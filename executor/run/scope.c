@@ -141,7 +141,7 @@ struct scope *scope_pop(struct run *run, uint32_t *ret_node)
     return s;
 }
 
-void scope_cancel(struct scope *s, struct str text)
+void scope_cancel(struct scope *s, enum node_status status, struct str text)
 {
     struct run *run = s->run;
     for (struct node_exec *x = run->execs, *next; s->living > 0 && x != NULL; x = next) {
@@ -149,12 +149,12 @@ void scope_cancel(struct scope *s, struct str text)
         if (x->scope != s)
             continue;
         for (struct node_child *child = x->children; child != NULL; child = child->next)
-            scope_cancel(&child->scope, text);
+            scope_cancel(&child->scope, status, text);
         next = x->next; /* what was within it may have followed */
         run_unnote(run, x);
         exec_cancel(x);
-        if (text.ptr != NULL)
-            emit_node_finished(x, NODE_STATUS_STOPPED, text);
+        if (status != NODE_STATUS_NONE)
+            emit_node_finished(x, status, text);
         exec_release(x);
     }
     scope_unqueue(s);

@@ -264,15 +264,15 @@ class Run(Nodes, Containers):
         if self.limit_steps <= self.max_steps:
             return False
         error = f"{SOME}Maximum execution steps exceeded: {self.limit_steps} > {self.max_steps}"
-        self.stop_frame(self.root, error)
+        self.stop_frame(self.root, error, "stopped")
         self.finish("stopped", "step_limit", error)
         return True
 
-    def stop_frame(self, frame, error):
-        """What runs in it is abandoned, from the inside out."""
+    def stop_frame(self, frame, error, status="failed"):
+        """What runs in it is abandoned, from the inside out; at a failure it is recorded as failed (3.5)."""
         for execution in [x for x in self.running if x.frame is frame]:
             for child in execution.children:
-                self.stop_frame(child, error)
+                self.stop_frame(child, error, status)
             if execution.is_over:
                 continue
             execution.is_over = True
@@ -280,7 +280,7 @@ class Run(Nodes, Containers):
             for call in self.calls:
                 if call.exec is execution:
                     call.is_open = False
-            self.emit_finished(execution, "stopped", error, "", {})
+            self.emit_finished(execution, status, error, "", {})
         frame.is_over = True
         if frame in self.ready:
             self.ready.remove(frame)

@@ -131,7 +131,7 @@ static void a_file_as_json(void **state)
         "{\"f\":{\"dify_model_identity\":\"__dify__file__\",\"id\":null,\"type\":\"image\","
         "\"transfer_method\":\"remote_url\",\"remote_url\":\"https://e.example/a/b.png?size=2\","
         "\"reference\":null,\"filename\":\"b.png\",\"extension\":\".png\",\"mime_type\":\"image/png\","
-        "\"size\":-1,\"url\":\"https://e.example/a/b.png?size=2\"}}",
+        "\"size\":-1,\"url\":\"https://e.example/a/b.png?size=2\",\"related_id\":null}}",
         p.outputs);
     player_close(&p);
 }

@@ -184,7 +184,7 @@ static void a_failure_without_strategy_ends_the_run(void **state)
     player_fail(&p, 0, "InvokeServerUnavailableError", "the model broke off");
     assert_int_equal(player_go(&p), RUN_ENDED);
     player_expect(&p, "node_finished one failed: the model broke off\n"
-                      "node_finished two stopped: the model broke off\n"
+                      "node_finished two failed: the model broke off\n"
                       "workflow_finished failed node_failed {}: the model broke off\n"
                       "error invalid_param 400: Run failed: the model broke off\n");
     assert_true(p.calls[1].was_cancelled);
