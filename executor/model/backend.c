@@ -11,6 +11,7 @@ struct model_source {
     struct store *store;
     const char *ca_file;
     pthread_mutex_t lock;
+    struct rests *rests;
     struct pool *pool;
     atomic_uint_fast64_t read_generation; /* what the newest read shows at least; 0: it failed */
     atomic_int_fast64_t again_at_ms;      /* after a failed read: not before */
@@ -47,7 +48,7 @@ static void reloaded(void *arg, const struct store_credential_set *set, const st
     struct model_source *source = arg;
     struct status err = *status;
     struct pool *pool = NULL;
-    if (err.code != STATUS_OK || pool_new(set, &pool, &err) != STATUS_OK) {
+    if (err.code != STATUS_OK || pool_new(set, source->rests, &pool, &err) != STATUS_OK) {
         not_read(source, &err);
         return;
     }
@@ -87,7 +88,7 @@ static void first_loaded(void *arg, const struct store_credential_set *set, cons
     struct first_read *read = arg;
     struct status err = *status;
     struct pool *pool = NULL;
-    if (err.code == STATUS_OK && pool_new(set, &pool, &err) == STATUS_OK)
+    if (err.code == STATUS_OK && pool_new(set, read->source->rests, &pool, &err) == STATUS_OK)
         take_pool(read->source, pool);
     store_wait_done(&read->wait, &err);
 }
@@ -98,6 +99,11 @@ enum status_code model_source_new(const struct model_source_options *options,
     struct model_source *source = calloc(1, sizeof *source);
     if (source == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "models: out of memory");
+    source->rests = rests_new();
+    if (source->rests == NULL) {
+        free(source);
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "models: out of memory");
+    }
     source->store = options->store;
     source->ca_file = options->ca_file;
     pthread_mutex_init(&source->lock, NULL);
@@ -124,6 +130,7 @@ void model_source_free(struct model_source *source)
     if (source == NULL)
         return;
     pool_unref(source->pool);
+    rests_free(source->rests);
     pthread_mutex_destroy(&source->lock);
     free(source);
 }
@@ -159,10 +166,7 @@ static struct model_call *start(void *arg, const struct model_request *request,
     pthread_mutex_lock(&models->source->lock);
     struct pool *pool = pool_ref(models->source->pool);
     pthread_mutex_unlock(&models->source->lock);
-    const struct credential *credential;
-    struct model_call *call = NULL;
-    if (pool_pick(pool, request->provider, request->model, &credential, err) == STATUS_OK)
-        call = model_call_start(models->http, credential, request, callbacks, callback_arg, err);
+    struct model_call *call = model_call_start(models->http, pool, request, callbacks, callback_arg, err);
     pool_unref(pool); /* the call has its own */
     return call;
 }

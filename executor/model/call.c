@@ -1,305 +1,133 @@
 /* call: see the header. */
 #include "executor/model/call.h"
 
-#include "executor/model/backend.h"
-#include "executor/model/openai.h"
-#include "executor/model/sse.h"
-#include "executor/model/tool_calls.h"
 #include "shared/base/clock.h"
-#include <stdarg.h>
-#include <stdio.h>
+#include "shared/base/log.h"
 #include <stdlib.h>
 
-enum answer {
-    ANSWER_UNKNOWN,
-    ANSWER_STREAM, /* 200, text/event-stream */
-    ANSWER_WHOLE   /* anything else: kept and read at the end */
-};
+/* bytes. Of what refused tries said, for the error when none is left. */
+#define REFUSALS_BYTES_MAX 2000
 
 struct model_call {
-    struct http_transfer *transfer;
-    const struct credential *credential;
+    struct http_client *http;
+    struct pool *pool;
+    struct model_request request;
     struct model_callbacks callbacks;
     void *arg;
-    enum answer answer;
-    struct sse sse;
-    struct buf body; /* ANSWER_WHOLE; or the error that came inside a stream */
-    struct tool_calls calls;
-    struct usage usage;
-    char finish_reason[32];
-    int64_t started_ms;
-    bool has_begun;     /* a readable piece has come */
-    bool is_done;       /* [DONE], or a finish reason */
-    bool is_over;       /* [DONE]: what follows it is of no interest */
-    bool is_reasoning;  /* inside <think>: reasoning_content is shown as Dify shows it */
-    bool is_unreadable; /* garbage, or too long */
-    bool has_error;     /* body holds it */
-    char error_code[64];
+    struct attempt *attempt;
+    struct pool_choice choice;
+    const struct credential **tried;
+    size_t tried_count, tried_cap;
+    bool is_paused;
+    struct buf refusals; /* words of the tries before, each with "; " behind it */
 };
+
+static enum status_code try_next(struct model_call *call, struct status *err);
 
 static void call_free(struct model_call *call)
 {
-    pool_unref(call->credential->pool);
-    sse_fini(&call->sse);
-    tool_calls_fini(&call->calls);
-    buf_fini(&call->body);
+    pool_unref(call->pool);
+    buf_fini(&call->refusals);
+    free(call->tried);
     free(call);
 }
 
-static void note_first_token(struct model_call *call)
+static void on_text(void *arg, struct str delta)
 {
-    if (call->usage.first_token_ms < 0)
-        call->usage.first_token_ms = clock_monotonic_ms() - call->started_ms;
+    struct model_call *call = arg;
+    call->callbacks.text(call->arg, delta);
 }
 
-/* Reasoning comes in a field of its own from some providers; Dify puts it into the text in <think> tags. */
-static void put_reasoning(struct model_call *call, struct str reasoning)
+static void on_done(void *arg, const struct model_reply *reply)
 {
-    if (reasoning.len == 0)
+    struct model_call *call = arg;
+    rest_forgive(call->choice.rest);
+    call->callbacks.done(call->arg, reply);
+    call_free(call);
+}
+
+static void begin_rest(struct model_call *call, const struct attempt_refusal *refusal, const char *error_type)
+{
+    int64_t ms = rest_begin(call->choice.rest, refusal->cause, refusal->asked_ms, clock_monotonic_ms());
+    log_warn("credential_rests", LOG_STR("name", call->choice.credential->name),
+             LOG_STR("model", call->request.model), LOG_C("why", error_type), LOG_INT("for_ms", ms));
+}
+
+/* What all of them said; the last one's words come last. */
+static void fail(struct model_call *call, const char *error_type, struct str message)
+{
+    buf_put(&call->refusals, message);
+    struct str words = call->refusals.failed ? message : buf_str(&call->refusals);
+    call->callbacks.failed(call->arg, error_type, words);
+    call_free(call);
+}
+
+static void on_failed(void *arg, const char *error_type, struct str message)
+{
+    struct model_call *call = arg;
+    struct status err;
+    struct attempt_refusal refusal = attempt_refusal(call->attempt);
+    call->attempt = NULL;
+    if (refusal.must_rest)
+        begin_rest(call, &refusal, error_type);
+    if (!refusal.may_try_another || try_next(call, &err) != STATUS_OK) {
+        fail(call, error_type, message);
         return;
-    note_first_token(call);
-    if (!call->is_reasoning)
-        call->callbacks.text(call->arg, STR("<think>\n"));
-    call->is_reasoning = true;
-    call->callbacks.text(call->arg, reasoning);
-}
-
-static void end_reasoning(struct model_call *call)
-{
-    if (call->is_reasoning)
-        call->callbacks.text(call->arg, STR("\n</think>"));
-    call->is_reasoning = false;
-}
-
-/* False: too many, or too long. */
-static bool take_calls(struct model_call *call, const struct openai_piece *piece)
-{
-    size_t count = openai_call_count(piece);
-    if (count > 0)
-        note_first_token(call);
-    for (size_t i = 0; i < count; i++) {
-        struct openai_call part = openai_call_at(piece, i);
-        if (!tool_calls_add(&call->calls, &part))
-            return false;
     }
+    buf_put(&call->refusals, message);
+    buf_put_c(&call->refusals, "; ");
+}
+
+static bool note_tried(struct model_call *call)
+{
+    if (call->tried_count == call->tried_cap) {
+        size_t cap = call->tried_cap == 0 ? 4 : call->tried_cap * 2;
+        const struct credential **more = realloc(call->tried, cap * sizeof *more);
+        if (more == NULL)
+            return false;
+        call->tried = more;
+        call->tried_cap = cap;
+    }
+    call->tried[call->tried_count++] = call->choice.credential;
     return true;
 }
 
-/* False: there is no use in reading on. */
-static bool take_piece(struct model_call *call, struct str json)
+/* With the next credential, or the first. */
+static enum status_code try_next(struct model_call *call, struct status *err)
 {
-    struct openai_piece piece;
-    if (!openai_read(json, &piece)) {
-        call->is_unreadable = true;
-        return false;
-    }
-    call->has_begun = true;
-    if (piece.error.ptr != NULL) {
-        call->has_error = true;
-        buf_clear(&call->body);
-        buf_put(&call->body, piece.error);
-        snprintf(call->error_code, sizeof call->error_code, "%.*s", STR_ARG(piece.error_code));
-    } else if (!take_calls(call, &piece)) {
-        call->is_unreadable = true;
-    } else {
-        put_reasoning(call, piece.reasoning);
-        if (piece.text.len > 0) {
-            note_first_token(call);
-            end_reasoning(call);
-            call->callbacks.text(call->arg, piece.text);
-        }
-        if (piece.finish_reason.len > 0) {
-            call->is_done = true;
-            snprintf(call->finish_reason, sizeof call->finish_reason, "%.*s", STR_ARG(piece.finish_reason));
-        }
-        if (piece.has_usage) {
-            call->usage.prompt_tokens = piece.prompt_tokens;
-            call->usage.completion_tokens = piece.completion_tokens;
-        }
-    }
-    value_unref(piece.root);
-    return !call->has_error && !call->is_unreadable;
+    static const struct model_callbacks ours = {.text = on_text, .done = on_done, .failed = on_failed};
+    if (call->choice.credential != NULL && !note_tried(call))
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for another try");
+    const struct pool_query query = {.provider = call->request.provider,
+                                     .model = call->request.model,
+                                     .tried = call->tried,
+                                     .tried_count = call->tried_count,
+                                     .now_ms = clock_monotonic_ms()};
+    struct pool_choice choice;
+    if (pool_pick(call->pool, &query, &choice, err) != STATUS_OK)
+        return err->code;
+    call->choice = choice;
+    call->attempt = attempt_start(call->http, choice.credential, &call->request, &ours, call, err);
+    if (call->attempt == NULL)
+        return err->code;
+    if (call->is_paused)
+        attempt_pause(call->attempt);
+    return STATUS_OK;
 }
 
-static bool on_event(void *arg, struct str data)
-{
-    struct model_call *call = arg;
-    if (str_eq(data, STR("[DONE]"))) {
-        call->is_done = call->is_over = true;
-        return false;
-    }
-    return data.len == 0 || take_piece(call, data);
-}
-
-static void on_data(void *arg, struct str bytes)
-{
-    struct model_call *call = arg;
-    if (call->answer == ANSWER_UNKNOWN) {
-        struct str type = http_transfer_content_type(call->transfer);
-        bool is_stream = http_transfer_status(call->transfer) == 200 &&
-                         str_eq_nocase(str_trim(str_sub(type, 0, sizeof "text/event-stream" - 1)),
-                                       STR("text/event-stream"));
-        call->answer = is_stream ? ANSWER_STREAM : ANSWER_WHOLE;
-    }
-    if (call->answer == ANSWER_WHOLE)
-        buf_put(&call->body, bytes);
-    else if (!call->is_over && !call->is_unreadable && !call->has_error &&
-             !sse_feed(&call->sse, bytes, on_event, call))
-        call->is_unreadable = true;
-}
-
-static void fail(struct model_call *call, const char *error_type, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-/* Tells and ends. */
-static void fail(struct model_call *call, const char *error_type, const char *fmt, ...)
-{
-    char words[1024];
-    va_list list;
-    va_start(list, fmt);
-    vsnprintf(words, sizeof words, fmt, list);
-    va_end(list);
-    struct str message = str_c(words);
-    message.len = str_is_utf8(message) ? message.len : str_utf8_cut(message, message.len);
-    call->callbacks.failed(call->arg, error_type, message);
-    call_free(call);
-}
-
-static void succeed(struct model_call *call)
-{
-    end_reasoning(call);
-    call->usage.latency_ms = clock_monotonic_ms() - call->started_ms;
-    const struct model_reply reply = {.usage = call->usage,
-                                      .finish_reason = str_c(call->finish_reason),
-                                      .calls = tool_calls_list(&call->calls),
-                                      .call_count = call->calls.count};
-    call->callbacks.done(call->arg, &reply);
-    call_free(call);
-}
-
-/* bytes. Of a provider's own words in an error. */
-#define WORDS_MAX 600
-/* bytes. The same when every letter of it is a key, and is replaced. */
-#define WORDS_BYTES_MAX (3 * WORDS_MAX + 1)
-
-/* What a provider says, cut, and without the key that some quote when they refuse it. */
-static void put_words(struct buf *ret, const struct model_call *call, struct str words)
-{
-    struct str key = http_headers_get(call->credential->headers, STR("Authorization"));
-    key = str_sub(key, sizeof "Bearer " - 1, key.len);
-    size_t end = str_utf8_cut(words, WORDS_MAX), at = 0;
-    while (at < end) {
-        size_t next = key.len == 0 ? SIZE_MAX : str_find(words, key, at);
-        bool is_quoted = next < end;
-        buf_put(ret, str_sub(words, at, is_quoted ? next : end));
-        if (is_quoted)
-            buf_put_c(ret, "***");
-        at = is_quoted ? next + key.len : end;
-    }
-}
-
-/* The provider's own words in the body of a refusal. */
-static void fail_with_status(struct model_call *call, int status)
-{
-    struct openai_piece piece = {.root = NULL};
-    struct str words = str_trim(buf_str(&call->body));
-    if (openai_read(words, &piece) && piece.error.ptr != NULL)
-        words = piece.error;
-    if (words.len == 0)
-        words = STR("no words in the answer");
-    struct buf copy;
-    buf_init(&copy, WORDS_BYTES_MAX);
-    put_words(&copy, call, words);
-    value_unref(piece.root);
-    struct str said = str_is_utf8(buf_str(&copy)) ? buf_str(&copy) : STR("words that are no text");
-    fail(call, openai_error_type(status), "HTTP %d from credential %.*s: %.*s", status,
-         STR_ARG(call->credential->name), STR_ARG(said));
-    buf_fini(&copy);
-}
-
-static const char *error_type_of_code(const char *code)
-{
-    struct str text = str_c(code);
-    if (str_find(text, STR("rate_limit"), 0) != SIZE_MAX || str_find(text, STR("quota"), 0) != SIZE_MAX)
-        return "InvokeRateLimitError";
-    return str_find(text, STR("api_key"), 0) != SIZE_MAX ? "InvokeAuthorizationError"
-                                                         : "InvokeServerUnavailableError";
-}
-
-/* An error that came inside a stream. */
-static void fail_with_error(struct model_call *call)
-{
-    struct buf said;
-    buf_init(&said, WORDS_BYTES_MAX);
-    put_words(&said, call, buf_str(&call->body));
-    fail(call, error_type_of_code(call->error_code), "credential %.*s: %.*s", STR_ARG(call->credential->name),
-         STR_ARG(buf_str(&said)));
-    buf_fini(&said);
-}
-
-static void on_done(void *arg, const struct http_result *result)
-{
-    struct model_call *call = arg;
-    call->transfer = NULL;
-    if (result->outcome == HTTP_ANSWERED && result->status == 200 && call->answer == ANSWER_STREAM)
-        sse_end(&call->sse, on_event, call);
-    else if (result->outcome == HTTP_ANSWERED && result->status == 200 &&
-             !take_piece(call, buf_str(&call->body)) && !call->has_error)
-        call->is_unreadable = true;
-    bool is_answered = result->outcome == HTTP_ANSWERED && result->status == 200;
-    if (call->has_error)
-        fail_with_error(call);
-    else if (call->is_done || (is_answered && call->has_begun && !call->is_unreadable))
-        succeed(call); /* also when only the end of the connection was untidy */
-    else if (result->outcome == HTTP_ANSWERED && result->status != 200)
-        fail_with_status(call, result->status);
-    else if (call->is_unreadable)
-        fail(call, "InvokeServerUnavailableError",
-             "the answer of the model could not be read (credential %.*s)", STR_ARG(call->credential->name));
-    else if (is_answered)
-        fail(call, "InvokeServerUnavailableError", "the model ended without an answer (credential %.*s)",
-             STR_ARG(call->credential->name));
-    else
-        fail(call, "InvokeConnectionError", "%s (credential %.*s)", result->words,
-             STR_ARG(call->credential->name));
-}
-
-struct model_call *model_call_start(struct http_client *http, const struct credential *credential,
+struct model_call *model_call_start(struct http_client *http, struct pool *pool,
                                     const struct model_request *request,
                                     const struct model_callbacks *callbacks, void *arg, struct status *err)
 {
-    static const struct http_handler handler = {.data = on_data, .done = on_done};
     struct model_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a model call");
         return NULL;
     }
-    call->credential = credential;
-    call->callbacks = *callbacks;
-    call->arg = arg;
-    call->usage.first_token_ms = -1;
-    call->started_ms = clock_monotonic_ms();
-    pool_ref(credential->pool);
-    sse_init(&call->sse);
-    buf_init(&call->body, MODEL_BODY_BYTES_MAX);
-    struct buf url, body;
-    buf_init(&url, STORE_URL_BYTES_MAX + 64);
-    buf_init(&body, OPENAI_REQUEST_BYTES_MAX);
-    buf_put(&url, credential->base_url);
-    buf_put_c(&url, openai_path(request));
-    buf_put_char(&url, '\0');
-    openai_put_request(&body, request);
-    const struct http_request http_request = {.method = "POST",
-                                              .url = url.ptr,
-                                              .headers = credential->headers,
-                                              .idle_ms = MODEL_IDLE_MS,
-                                              .repeat = HTTP_MAY_REPEAT};
-    enum status_code rc =
-        url.failed || body.failed
-            ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for the model's request")
-            : http_start(http, &http_request, &body, &handler, call, &call->transfer, err);
-    buf_fini(&url);
-    buf_fini(&body);
-    if (rc == STATUS_OK)
+    *call = (struct model_call){
+        .http = http, .pool = pool_ref(pool), .request = *request, .callbacks = *callbacks, .arg = arg};
+    buf_init(&call->refusals, REFUSALS_BYTES_MAX);
+    if (try_next(call, err) == STATUS_OK)
         return call;
     call_free(call);
     return NULL;
@@ -307,17 +135,18 @@ struct model_call *model_call_start(struct http_client *http, const struct crede
 
 void model_call_cancel(struct model_call *call)
 {
-    if (call->transfer != NULL)
-        http_cancel(call->transfer);
+    attempt_cancel(call->attempt);
     call_free(call);
 }
 
 void model_call_pause(struct model_call *call)
 {
-    http_pause(call->transfer);
+    call->is_paused = true;
+    attempt_pause(call->attempt);
 }
 
 void model_call_resume(struct model_call *call)
 {
-    http_resume(call->transfer);
+    call->is_paused = false;
+    attempt_resume(call->attempt);
 }

@@ -18,12 +18,13 @@ struct lane {
     struct lane *next;
     struct str provider, model;
     const struct credential **members;
+    struct rest **rests; /* of the members */
     int64_t *due;
     size_t count;
-    int64_t total;
 };
 struct pool {
     atomic_size_t refs;
+    struct rests *rests;
     struct arena arena;
     struct credential *credentials;
     size_t count;
@@ -78,6 +79,7 @@ static bool read_credential(struct pool *pool, const struct store_credential_ope
     while (url.len > 0 && url.ptr[url.len - 1] == '/')
         url.len--;
     ret->pool = pool;
+    ret->id = arena_copy(arena, from->credential.credential_id);
     ret->provider = arena_copy(arena, last_part(from->credential.provider));
     ret->name = arena_copy(arena, from->credential.name);
     ret->base_url = arena_copy(arena, url);
@@ -95,12 +97,14 @@ static bool read_credential(struct pool *pool, const struct store_credential_ope
     return rc != STATUS_RESOURCE_EXHAUSTED;
 }
 
-enum status_code pool_new(const struct store_credential_set *set, struct pool **ret_pool, struct status *err)
+enum status_code pool_new(const struct store_credential_set *set, struct rests *rests, struct pool **ret_pool,
+                          struct status *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
     atomic_init(&pool->refs, 1);
+    pool->rests = rests;
     pthread_mutex_init(&pool->lock, NULL);
     arena_init(&pool->arena, POOL_BYTES_MAX);
     pool->credentials = arena_array(&pool->arena, set->count + 1, sizeof *pool->credentials);
@@ -162,61 +166,109 @@ static struct lane *lane_of(struct pool *pool, struct str provider, struct str m
         return NULL;
     struct lane *lane = arena_alloc(&pool->arena, sizeof *lane);
     const struct credential **members = arena_array(&pool->arena, pool->count + 1, sizeof *members);
+    struct rest **rests = arena_array(&pool->arena, pool->count + 1, sizeof *rests);
     int64_t *due = arena_array(&pool->arena, pool->count + 1, sizeof *due);
     struct str provider_copy = arena_copy(&pool->arena, provider),
                model_copy = arena_copy(&pool->arena, model);
-    if (lane == NULL || members == NULL || due == NULL || provider_copy.ptr == NULL || model_copy.ptr == NULL)
+    if (lane == NULL || members == NULL || rests == NULL || due == NULL || provider_copy.ptr == NULL ||
+        model_copy.ptr == NULL)
         return NULL;
-    *lane = (struct lane){
-        .next = *bucket, .provider = provider_copy, .model = model_copy, .members = members, .due = due};
+    *lane = (struct lane){.next = *bucket,
+                          .provider = provider_copy,
+                          .model = model_copy,
+                          .members = members,
+                          .rests = rests,
+                          .due = due};
     for (size_t i = 0; i < pool->count; i++) {
         if (!fits(&pool->credentials[i], provider, model))
             continue;
+        if (pool->rests != NULL)
+            lane->rests[lane->count] = rests_of(pool->rests, pool->credentials[i].id, model_copy);
         lane->members[lane->count++] = &pool->credentials[i];
-        lane->total += pool->credentials[i].weight;
     }
     *bucket = lane;
     pool->lane_count++;
     return lane;
 }
 
-/* Smooth weighted round robin: all grow by their weight, the one most due is taken and pays for all. */
-static const struct credential *take_turn(struct lane *lane)
+static bool was_tried(const struct pool_query *query, const struct credential *credential)
 {
-    size_t best = 0;
-    for (size_t i = 0; i < lane->count; i++) {
-        lane->due[i] += lane->members[i]->weight;
-        if (lane->due[i] > lane->due[best])
-            best = i;
+    for (size_t i = 0; i < query->tried_count; i++) {
+        if (query->tried[i] == credential)
+            return true;
     }
-    lane->due[best] -= lane->total;
-    return lane->members[best];
+    return false;
 }
 
-static const struct credential *first_fitting(const struct pool *pool, struct str provider, struct str model)
+/*
+ * Smooth weighted round robin: all that may be taken grow by their weight, the one most due is taken and pays for them.
+ * SIZE_MAX: none may be taken.
+ */
+static size_t take_turn(struct lane *lane, const struct pool_query *query)
+{
+    size_t best = SIZE_MAX;
+    int64_t total = 0;
+    for (size_t i = 0; i < lane->count; i++) {
+        if (!rest_is_over(lane->rests[i], query->now_ms) || was_tried(query, lane->members[i]))
+            continue;
+        lane->due[i] += lane->members[i]->weight;
+        total += lane->members[i]->weight;
+        if (best == SIZE_MAX || lane->due[i] > lane->due[best])
+            best = i;
+    }
+    if (best != SIZE_MAX)
+        lane->due[best] -= total;
+    return best;
+}
+
+/* The one whose rest ends first; SIZE_MAX: there is none. */
+static size_t first_back(const struct lane *lane)
+{
+    size_t best = SIZE_MAX;
+    int64_t best_ms = INT64_MAX;
+    for (size_t i = 0; i < lane->count; i++) {
+        int64_t until_ms = lane->rests[i] == NULL ? INT64_MIN : atomic_load(&lane->rests[i]->until_ms);
+        if (best != SIZE_MAX && until_ms >= best_ms)
+            continue;
+        best = i;
+        best_ms = until_ms;
+    }
+    return best;
+}
+
+/* Without memory of the picks before. */
+static const struct credential *first_fitting(const struct pool *pool, const struct pool_query *query)
 {
     for (size_t i = 0; i < pool->count; i++) {
-        if (fits(&pool->credentials[i], provider, model))
-            return &pool->credentials[i];
+        const struct credential *credential = &pool->credentials[i];
+        if (fits(credential, last_part(query->provider), query->model) && !was_tried(query, credential))
+            return credential;
     }
     return NULL;
 }
 
-enum status_code pool_pick(struct pool *pool, struct str provider, struct str model,
-                           const struct credential **ret, struct status *err)
+enum status_code pool_pick(struct pool *pool, const struct pool_query *query, struct pool_choice *ret,
+                           struct status *err)
 {
-    struct str name = last_part(provider);
+    struct str name = last_part(query->provider);
+    *ret = (struct pool_choice){NULL, NULL};
     pthread_mutex_lock(&pool->lock);
-    struct lane *lane = lane_of(pool, name, model);
-    const struct credential *credential = lane == NULL      ? first_fitting(pool, name, model)
-                                          : lane->count > 0 ? take_turn(lane)
-                                                            : NULL;
+    struct lane *lane = lane_of(pool, name, query->model);
+    size_t best = lane == NULL ? SIZE_MAX : take_turn(lane, query);
+    if (lane != NULL && best == SIZE_MAX && query->tried_count == 0)
+        best = first_back(lane);
+    if (best != SIZE_MAX)
+        *ret = (struct pool_choice){lane->members[best], lane->rests[best]};
+    else if (lane == NULL)
+        ret->credential = first_fitting(pool, query);
     pthread_mutex_unlock(&pool->lock);
-    if (credential == NULL)
-        return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_CREDENTIAL",
-                             "no enabled credential serves model \"%.*s\" of provider \"%.*s\"; add one with "
-                             "heddlectl credential add --provider \"%.*s\"",
-                             STR_ARG(model), STR_ARG(name), STR_ARG(name));
-    *ret = credential;
-    return STATUS_OK;
+    if (ret->credential != NULL)
+        return STATUS_OK;
+    if (query->tried_count > 0)
+        return status_reason(err, STATUS_RESOURCE_EXHAUSTED, "ALL_TRIED",
+                             "no other credential serves model \"%.*s\" now", STR_ARG(query->model));
+    return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_CREDENTIAL",
+                         "no enabled credential serves model \"%.*s\" of provider \"%.*s\"; add one with "
+                         "heddlectl credential add --provider \"%.*s\"",
+                         STR_ARG(query->model), STR_ARG(name), STR_ARG(name));
 }

@@ -29,21 +29,22 @@ static struct pool *make(const struct store_credential_opened *credentials, size
     struct pool *pool = NULL;
     struct status err;
     const struct store_credential_set set = {credentials, count};
-    assert_ok(pool_new(&set, &pool, &err));
+    assert_ok(pool_new(&set, NULL, &pool, &err));
     return pool;
 }
 
 /* The name of the next credential; "" when none fits. */
 static struct str pick(struct pool *pool, const char *provider, const char *model)
 {
-    const struct credential *credential = NULL;
+    const struct pool_query query = {.provider = str_c(provider), .model = str_c(model)};
+    struct pool_choice choice;
     struct status err;
-    if (pool_pick(pool, str_c(provider), str_c(model), &credential, &err) != STATUS_OK) {
+    if (pool_pick(pool, &query, &choice, &err) != STATUS_OK) {
         assert_int_equal(err.code, STATUS_FAILED_PRECONDITION);
         assert_string_equal(err.reason, "NO_CREDENTIAL");
         return STR("");
     }
-    return credential->name;
+    return choice.credential->name;
 }
 
 /* --- shares --- */
@@ -214,28 +215,29 @@ static void a_credential_is_a_copy_and_keeps_its_pool(void **state)
 {
     char url[] = "http://models.test/v1//";
     struct store_credential_opened from = opened("p", "a", 0);
-    const struct credential *credential;
+    const struct pool_query query = {.provider = STR("p"), .model = STR("m")};
+    struct pool_choice choice;
     struct status err;
     (void)state;
     from.credential.base_url = str_c(url);
     struct pool *pool = make(&from, 1);
     memset(url, 'x', sizeof url - 1);
-    assert_ok(pool_pick(pool, STR("p"), STR("m"), &credential, &err));
-    assert_ptr_equal(pool, pool_ref(credential->pool));
+    assert_ok(pool_pick(pool, &query, &choice, &err));
+    assert_ptr_equal(pool, pool_ref(choice.credential->pool));
     pool_unref(pool);
-    assert_str("http://models.test/v1", credential->base_url);
-    assert_int_equal(credential->weight, 1);
-    pool_unref(credential->pool);
+    assert_str("http://models.test/v1", choice.credential->base_url);
+    assert_int_equal(choice.credential->weight, 1);
+    pool_unref(choice.credential->pool);
 }
 
 static void when_none_fits_the_words_name_provider_and_model(void **state)
 {
+    const struct pool_query query = {.provider = STR("langgenius/tongyi/tongyi"), .model = STR("qwen-max")};
+    struct pool_choice choice;
     struct status err;
-    const struct credential *credential;
     (void)state;
     struct pool *pool = make(NULL, 0);
-    assert_code(STATUS_FAILED_PRECONDITION,
-                pool_pick(pool, STR("langgenius/tongyi/tongyi"), STR("qwen-max"), &credential, &err));
+    assert_code(STATUS_FAILED_PRECONDITION, pool_pick(pool, &query, &choice, &err));
     assert_string_equal(err.reason, "NO_CREDENTIAL");
     assert_contains("qwen-max", err.message);
     assert_contains("tongyi", err.message);
@@ -252,7 +254,7 @@ static void without_memory_there_is_no_pool(void **state)
         struct pool *pool = NULL;
         struct status err;
         alloc_fail_after(n);
-        enum status_code rc = pool_new(&set, &pool, &err);
+        enum status_code rc = pool_new(&set, NULL, &pool, &err);
         alloc_fail_reset();
         if (!alloc_fail_hit()) {
             assert_ok(rc);
@@ -264,9 +266,97 @@ static void without_memory_there_is_no_pool(void **state)
     }
 }
 
+/* --- rests --- */
+
+static struct pool *make_with_rests(struct rests *rests, const struct store_credential_opened *credentials,
+                                    size_t count)
+{
+    struct pool *pool = NULL;
+    struct status err;
+    const struct store_credential_set set = {credentials, count};
+    assert_ok(pool_new(&set, rests, &pool, &err));
+    return pool;
+}
+
+static struct pool_choice choose(struct pool *pool, int64_t now_ms)
+{
+    const struct pool_query query = {.provider = STR("p"), .model = STR("m"), .now_ms = now_ms};
+    struct pool_choice choice;
+    struct status err;
+    assert_ok(pool_pick(pool, &query, &choice, &err));
+    return choice;
+}
+
+static void who_rests_is_passed_over_and_has_nothing_to_catch_up_on(void **state)
+{
+    struct store_credential_opened credentials[] = {opened("p", "a", 1), opened("p", "b", 1)};
+    struct rests *rests = rests_new();
+    (void)state;
+    credentials[0].credential.credential_id = STR("1");
+    credentials[1].credential.credential_id = STR("2");
+    struct pool *pool = make_with_rests(rests, credentials, 2);
+    assert_int_equal(rest_begin(choose(pool, 0).rest, REST_RATE_LIMIT, 0, 0), 60000); /* a */
+    for (int i = 0; i < 100; i++)
+        assert_str("b", choose(pool, 59999).credential->name);
+    int a = 0;
+    for (int i = 0; i < 10; i++)
+        a += str_eq_c(choose(pool, 60000).credential->name, "a");
+    assert_int_equal(a, 5);
+    pool_unref(pool);
+    /* A change in the store brings a new pool, and forgets no rest. */
+    rest_begin(rests_of(rests, STR("1"), STR("m")), REST_REFUSED, 0, 100000);
+    pool = make_with_rests(rests, credentials, 2);
+    for (int i = 0; i < 10; i++)
+        assert_str("b", choose(pool, 100001).credential->name);
+    pool_unref(pool);
+    rests_free(rests);
+}
+
+static void when_all_rest_the_first_to_be_back_is_taken(void **state)
+{
+    struct store_credential_opened credentials[] = {opened("p", "a", 1), opened("p", "b", 1)};
+    struct rests *rests = rests_new();
+    (void)state;
+    credentials[0].credential.credential_id = STR("1");
+    credentials[1].credential.credential_id = STR("2");
+    struct pool *pool = make_with_rests(rests, credentials, 2);
+    rest_begin(rests_of(rests, STR("1"), STR("m")), REST_RATE_LIMIT, 0, 0);
+    rest_begin(rests_of(rests, STR("2"), STR("m")), REST_REFUSED, 0, 0);
+    assert_str("b", choose(pool, 1).credential->name);
+    assert_str("b", choose(pool, 2).credential->name);
+    pool_unref(pool);
+    rests_free(rests);
+}
+
+static void what_was_tried_is_not_taken_again(void **state)
+{
+    struct store_credential_opened credentials[] = {opened("p", "a", 1), opened("p", "b", 9),
+                                                    opened("p", "c", 1)};
+    const struct credential *tried[3];
+    (void)state;
+    struct pool *pool = make(credentials, 3);
+    struct pool_query query = {.provider = STR("p"), .model = STR("m"), .tried = tried};
+    for (; query.tried_count < 3; query.tried_count++) {
+        struct pool_choice choice;
+        struct status err;
+        assert_ok(pool_pick(pool, &query, &choice, &err));
+        for (size_t i = 0; i < query.tried_count; i++)
+            assert_ptr_not_equal(choice.credential, tried[i]);
+        tried[query.tried_count] = choice.credential;
+    }
+    struct pool_choice none;
+    struct status err;
+    assert_code(STATUS_RESOURCE_EXHAUSTED, pool_pick(pool, &query, &none, &err));
+    assert_string_equal(err.reason, "ALL_TRIED");
+    pool_unref(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_rests_is_passed_over_and_has_nothing_to_catch_up_on),
+        cmocka_unit_test(when_all_rest_the_first_to_be_back_is_taken),
+        cmocka_unit_test(what_was_tried_is_not_taken_again),
         cmocka_unit_test(in_any_window_each_gets_its_share),
         cmocka_unit_test(over_a_whole_round_every_weight_is_met_exactly),
         cmocka_unit_test(every_model_has_turns_of_its_own),

@@ -1,7 +1,7 @@
 /*
  * Model calls against a server on the same loop: what the provider sends, and what the node hears.
  */
-#include "executor/model/call.h"
+#include "executor/model/attempt.h"
 #include "executor/model/tool_calls.h"
 #include "tests/shared/http/server.h"
 #include "tests/support/check.h"
@@ -102,10 +102,10 @@ static void begin(struct bench *b, const char *answer, bool ends)
                                                                   .model_count = 1,
                                                                   .weight = 1},
                                                    .secret = STR("sk-secret")};
-    assert_ok(pool_new(&(struct store_credential_set){&opened, 1}, &b->pool, &err));
+    assert_ok(pool_new(&(struct store_credential_set){&opened, 1}, NULL, &b->pool, &err));
 }
 
-static struct model_call *start(struct bench *b)
+static struct attempt *start(struct bench *b)
 {
     static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
     const struct model_request request = {.provider = STR("p"),
@@ -113,10 +113,11 @@ static struct model_call *start(struct bench *b)
                                           .messages = &message,
                                           .message_count = 1,
                                           .is_whole = b->is_whole};
-    const struct credential *credential;
+    const struct pool_query query = {.provider = request.provider, .model = request.model};
+    struct pool_choice choice;
     struct status err;
-    assert_ok(pool_pick(b->pool, request.provider, request.model, &credential, &err));
-    struct model_call *call = model_call_start(b->http, credential, &request, &callbacks, b, &err);
+    assert_ok(pool_pick(b->pool, &query, &choice, &err));
+    struct attempt *call = attempt_start(b->http, choice.credential, &request, &callbacks, b, &err);
     assert_non_null(call);
     assert_false(b->is_over);
     return call;
@@ -395,10 +396,10 @@ static void a_cancel_closes_the_connection_and_nothing_comes(void **state)
     struct bench b;
     (void)state;
     begin(&b, STREAM TEXT("one"), false);
-    struct model_call *call = start(&b);
+    struct attempt *call = start(&b);
     while (b.text.len < 3)
         uv_run(&b.loop, UV_RUN_ONCE);
-    model_call_cancel(call);
+    attempt_cancel(call);
     while (!b.is_closed)
         uv_run(&b.loop, UV_RUN_ONCE);
     assert_false(b.is_over);
@@ -410,16 +411,16 @@ static void a_paused_call_says_nothing_until_it_is_resumed(void **state)
     struct bench b;
     (void)state;
     begin(&b, STREAM TEXT("one"), false);
-    struct model_call *call = start(&b);
+    struct attempt *call = start(&b);
     while (b.text.len < 3)
         uv_run(&b.loop, UV_RUN_ONCE);
-    model_call_pause(call);
+    attempt_pause(call);
     connection_send(b.connection, TEXT(" two") DONE);
     connection_close(b.connection);
     run_for(&b, 30);
     assert_str("one", buf_str(&b.text));
     assert_false(b.is_over);
-    model_call_resume(call);
+    attempt_resume(call);
     run_until_over(&b);
     assert_str("one two", buf_str(&b.text));
     end(&b);
