@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from conftest import wait_until
 from heddle import events, finished
 
 LLM = ("{type: llm, title: Model, model: {provider: openai, name: gpt-4o-mini, mode: chat, completion_params: {}}, "
@@ -77,3 +78,48 @@ def test_events_of_a_container_name_it_and_the_element(heddle):
     assert done.steps == 2 and len(done.iteration_durations_ms) == 2 and done.total_tokens > 0
     assert json.loads(done.inputs_json) == {"iterator_selector": ["a", "b"]}
     assert json.loads(done.outputs_json) == {"output": ["x", "x"]}
+
+
+LARGE = export(
+    [("start", "{type: start, title: Start, variables: [{variable: o, type: json_object, required: true}]}", ""),
+     ("sort", "{type: list-operator, title: Sort, variable: [start, o, list], filter_by: {enabled: false, conditions: []}, "
+              "order_by: {enabled: true, key: '', value: desc}, limit: {enabled: true, size: 3}, extract_by: {enabled: false}}", ""),
+     ("text", "{type: template-transform, title: Text, template: '{{ list }}', "
+              "variables: [{variable: list, value_selector: [start, o, list]}]}", ""),
+     ("model", LLM % "say {{#sort.result#}}", ""),
+     ("end", "{type: end, title: End, outputs: [{variable: top, value_selector: [sort, result]}, "
+             "{variable: said, value_selector: [model, text]}]}", "")],
+    [("start", "sort"), ("sort", "text"), ("text", "model"), ("model", "end")])
+
+
+def start_large(heddle, key, count, **options):
+    return heddle.public.WorkflowService.RunWorkflow(
+        {"inputs_json": json.dumps({"o": {"list": list(range(count))}}), "user": "u-1", "payloads": "PAYLOADS_JSON",
+         **options}, token=key)
+
+
+def test_large_values_go_through_beside_others(heddle):
+    """Runs with large values take their turns away from the loop: nothing is lost on the way there and back."""
+    heddle.model.script({"reply": "one two three", "tokens_per_second": 100})
+    _, key = heddle.app(LARGE)
+    streams = [start_large(heddle, key, 50000) for _ in range(6)]
+    small = run(heddle, iteration(3), {"o": {"list": [1, 2, 3]}})
+    assert json.loads(finished(small).outputs_json) == {"out": ["one two three"] * 3}
+    for stream in streams:
+        end = finished(events(stream))
+        assert end.status == 2, end
+        assert json.loads(end.outputs_json) == {"top": [49999, 49998, 49997], "said": "one two three"}
+
+
+def test_a_run_with_large_values_can_be_stopped_and_left(heddle):
+    heddle.model.script({"reply": " word", "repeat": 10000, "tokens_per_second": 50})
+    _, key = heddle.app(LARGE)
+    stopped, left = start_large(heddle, key, 50000), start_large(heddle, key, 50000)
+    for stream in (stopped, left):
+        task = next(e for e in stream if e.WhichOneof("event") == "text_chunk" and e.text_chunk.text.strip()).task_id
+        if stream is stopped:
+            heddle.public.TaskService.StopTask({"task_id": task, "user": "u-1"}, token=key)
+    left.cancel()
+    end = finished(events(stopped))
+    assert (end.status, end.end_reason) == (5, 3)
+    wait_until(lambda: heddle.model.stats()["in_flight"] == 0, what="the model's requests end")
