@@ -113,30 +113,43 @@ static void finish_reading(struct reading *reading, const Heddle__V1__WorkflowFi
     say_error("%s: %s", status_word(end->status), end->error);
 }
 
+/* A node without a title is named by its id. */
+static const char *name_of(const char *title, const char *node_id)
+{
+    return title[0] != '\0' ? title : node_id;
+}
+
 /* Which element or round, or how it ended. */
 static void put_container_words(struct buf *text, const Heddle__V1__RunEvent *event)
 {
     switch (event->event_case) {
     case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_STARTED:
-        buf_printf(text, "  %s: %d elements", event->iteration_started->title,
+        buf_printf(text, "  %s: %d elements",
+                   name_of(event->iteration_started->title, event->iteration_started->node_id),
                    (int)event->iteration_started->iteration_length);
         break;
     case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_NEXT:
-        buf_printf(text, "  %s: element %d", event->iteration_next->title, (int)event->iteration_next->index);
+        buf_printf(text, "  %s: element %d",
+                   name_of(event->iteration_next->title, event->iteration_next->node_id),
+                   (int)event->iteration_next->index);
         break;
     case HEDDLE__V1__RUN_EVENT__EVENT_ITERATION_COMPLETED:
-        buf_printf(text, "  %s: %lld ms  %s", event->iteration_completed->title,
+        buf_printf(text, "  %s: %lld ms  %s",
+                   name_of(event->iteration_completed->title, event->iteration_completed->node_id),
                    (long long)event->iteration_completed->elapsed_ms, event->iteration_completed->error);
         break;
     case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_STARTED:
-        buf_printf(text, "  %s: up to %d rounds", event->loop_started->title,
+        buf_printf(text, "  %s: up to %d rounds",
+                   name_of(event->loop_started->title, event->loop_started->node_id),
                    (int)event->loop_started->loop_length);
         break;
     case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_NEXT:
-        buf_printf(text, "  %s: round %d", event->loop_next->title, (int)event->loop_next->index);
+        buf_printf(text, "  %s: round %d", name_of(event->loop_next->title, event->loop_next->node_id),
+                   (int)event->loop_next->index);
         break;
     case HEDDLE__V1__RUN_EVENT__EVENT_LOOP_COMPLETED:
-        buf_printf(text, "  %s: %lld ms  %s", event->loop_completed->title,
+        buf_printf(text, "  %s: %lld ms  %s",
+                   name_of(event->loop_completed->title, event->loop_completed->node_id),
                    (long long)event->loop_completed->elapsed_ms, event->loop_completed->error);
         break;
     default:
@@ -153,12 +166,14 @@ static void show_event_words(const Heddle__V1__RunEvent *event)
     buf_printf(&text, "%6llu  %-18s", (unsigned long long)event->sequence, field == NULL ? "?" : field->name);
     put_container_words(&text, event);
     if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_NODE_STARTED)
-        buf_printf(&text, "  %s (%s)", event->node_started->title, event->node_started->node_type);
+        buf_printf(&text, "  %s (%s)", name_of(event->node_started->title, event->node_started->node_id),
+                   event->node_started->node_type);
     else if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_STARTED &&
              event->conversation_id[0] != '\0')
         buf_printf(&text, "  conversation %s", event->conversation_id);
     else if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_NODE_FINISHED)
-        buf_printf(&text, "  %s: %lld ms  %s", event->node_finished->title,
+        buf_printf(&text, "  %s: %lld ms  %s",
+                   name_of(event->node_finished->title, event->node_finished->node_id),
                    (long long)event->node_finished->elapsed_ms, event->node_finished->error);
     else if (event->event_case == HEDDLE__V1__RUN_EVENT__EVENT_MESSAGE)
         buf_put_c(&text, "  "), buf_put_json_string(&text, str_c(event->message->answer));
