@@ -21,7 +21,7 @@ import uuid
 CHAIN, ITEMS, ROUNDS, WAITING = 400, 1000, 100, 2000
 MODEL_WORDS = "one two three four five six seven eight nine ten"
 JSON_BYTES = 10 * 1024 * 1024
-TURNS = 7  # of both sides, one after the other; a figure is the least: what else runs on the machine only adds to CPU time
+TURNS = 7  # of both sides, one after the other; a figure is the least: other load on the machine only adds to CPU time
 
 
 class Wrong(Exception):
@@ -440,11 +440,11 @@ def python_cpu_us(case, emit):
     return (time.process_time() - begin) * 1e6 / case.rounds, outputs
 
 
-def compare(engine, case):
+def compare(engine, case, turns):
     """CPU time of one run: {"engine_us", "python_us", "bare_us"}."""
     events = collections.deque(maxlen=1)  # takes them; keeping all would be memory's cost, not theirs
     got = {"engine_us": [], "python_us": [], "bare_us": []}
-    for _ in range(TURNS):
+    for _ in range(turns):
         ours = engine.ask(task="run", dsl=case.dsl, inputs=case.inputs, query=case.query, max_steps=case.max_steps,
                           rounds=case.rounds)
         python_us, outputs = python_cpu_us(case, events.append)
@@ -496,7 +496,7 @@ def big_value():
     return records
 
 
-def json_costs(engine):
+def json_costs(engine, turns):
     """A value of 10 MiB read, put into a text and written: {"engine_us": {step: …}, "python_us": {step: …}}."""
     steps = ("parse", "text", "encode")
     text = json.dumps(big_value(), ensure_ascii=False, separators=(",", ":"))
@@ -505,7 +505,7 @@ def json_costs(engine):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(text)
         file.flush()
-        for _ in range(TURNS):
+        for _ in range(turns):
             ours = engine.ask(task="json", path=file.name, rounds=1)
             times = [time.process_time()]
             value = json.loads(text)
@@ -523,18 +523,18 @@ def json_costs(engine):
     return {**least, "bytes": len(text.encode()), "value_bytes": ours["value_bytes"]}
 
 
-def measure(binaries):
+def measure(binaries, turns=TURNS):
     """All of it, and the rows that tell it: (raw, [(name, value, unit, beside)])."""
     raw, rows = {"cases": {}}, []
     with Engine(binaries) as engine:
         for case in cases():
-            got = raw["cases"][case.name] = compare(engine, case)
+            got = raw["cases"][case.name] = compare(engine, case, turns)
             ours, python, bare = (got[f"{side}_us"] / case.nodes for side in ("engine", "python", "bare"))
             beside = f"Python: {python:.2f} us, {python / ours:.1f} x"
             if case.nodes > 1:
                 beside += f"; without events {bare:.2f} us, {bare / ours:.1f} x"
             rows.append((f"{case.name}, CPU per node of {case.nodes}" if case.nodes > 1 else f"{case.name}, CPU", ours, "us", beside))
-        got = raw["json"] = json_costs(engine)
+        got = raw["json"] = json_costs(engine, turns)
     for step, title in (("parse", "parsed"), ("text", "as text in a template"), ("encode", "encoded")):
         ours, python = got["engine_us"][step], got["python_us"][step]
         rows.append((f"JSON of 10 MiB, {title}, CPU", ours / 1e3, "ms", f"Python: {python / 1e3:.1f} ms, {python / ours:.1f} x"))
