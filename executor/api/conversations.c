@@ -15,10 +15,11 @@
 #include <uthash.h>
 #include <utlist.h>
 
-struct kept_message {
+struct kept_message { /* one piece of memory with its texts */
     struct kept_message *prev, *next;
     size_t bytes;
-    struct buf query, answer, files; /* files: JSON of an array */
+    struct str query, answer, files; /* files: JSON of an array; empty: none */
+    char texts[];
 };
 struct kept_variable {
     struct kept_variable *next;
@@ -47,14 +48,6 @@ static void copy_id(char to[UUID_TEXT_LEN + 1], struct str id)
     to[len] = '\0';
 }
 
-static void message_free(struct kept_message *m)
-{
-    buf_fini(&m->query);
-    buf_fini(&m->answer);
-    buf_fini(&m->files);
-    free(m);
-}
-
 static void variable_free(struct kept_variable *v)
 {
     buf_fini(&v->name);
@@ -66,7 +59,7 @@ static void conversation_free(struct conversation *c)
 {
     struct kept_message *m, *next_message;
     DL_FOREACH_SAFE (c->messages, m, next_message)
-        message_free(m);
+        free(m);
     for (struct kept_variable *v = c->variables, *next; v != NULL; v = next) {
         next = v->next;
         variable_free(v);
@@ -129,11 +122,11 @@ static void touch(struct conversations *all, struct conversation *c)
 static struct value *read_files(struct str json)
 {
     struct value *list = NULL;
-    if (value_parse_json(NULL, json, &list, NULL) != STATUS_OK)
+    if (json.len > 0 && value_parse_json(NULL, json, &list, NULL) != STATUS_OK)
         return NULL;
     struct value_builder files;
     value_array_begin(&files, NULL);
-    for (size_t i = 0; i < value_count(list); i++) {
+    for (size_t i = 0; list != NULL && i < value_count(list); i++) {
         const struct value *item = value_item(list, i);
         struct value_builder file;
         value_object_begin(&file, NULL);
@@ -153,9 +146,9 @@ static struct value *read_history(const struct conversation *c)
     DL_FOREACH (c->messages, m) {
         struct value_builder turn;
         value_object_begin(&turn, NULL);
-        value_object_put(&turn, STR("query"), value_string(NULL, buf_str(&m->query)));
-        value_object_put(&turn, STR("answer"), value_string(NULL, buf_str(&m->answer)));
-        value_object_put(&turn, STR("files"), read_files(buf_str(&m->files)));
+        value_object_put(&turn, STR("query"), value_string(NULL, m->query));
+        value_object_put(&turn, STR("answer"), value_string(NULL, m->answer));
+        value_object_put(&turn, STR("files"), read_files(m->files));
         value_array_put(&list, value_object_end(&turn));
     }
     return value_array_end(&list);
@@ -198,26 +191,35 @@ enum status_code conversations_load(struct conversations *all, const struct conv
 
 /* --- add --- */
 
+static struct str put_text(char **at, struct str text)
+{
+    struct str copy = {*at, text.len};
+    if (text.len > 0)
+        memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return copy;
+}
+
+/* NULL: no memory. */
 static struct kept_message *message_new(const struct run *run, struct str answer)
 {
-    struct kept_message *m = calloc(1, sizeof *m);
-    const struct value *query = run_system_value(run, "query"), *files = run_system_value(run, "files");
-    if (m == NULL)
-        return NULL;
-    buf_init(&m->query, LIMIT_RUN_BYTES);
-    buf_init(&m->answer, LIMIT_RUN_BYTES);
-    buf_init(&m->files, LIMIT_RUN_BYTES);
-    buf_put(&m->query, query == NULL ? STR("") : value_text(query));
-    buf_put(&m->answer, answer);
-    if (files != NULL)
-        value_put_json(&m->files, files, JSON_COMPACT, false);
-    else
-        buf_put_c(&m->files, "[]");
-    m->bytes = sizeof *m + m->query.cap + m->answer.cap + m->files.cap;
-    if (!m->query.failed && !m->answer.failed && !m->files.failed)
-        return m;
-    message_free(m);
-    return NULL;
+    const struct value *said = run_system_value(run, "query"), *files = run_system_value(run, "files");
+    struct str query = said == NULL ? STR("") : value_text(said);
+    struct buf json;
+    buf_init(&json, LIMIT_RUN_BYTES);
+    if (files != NULL && value_count(files) > 0)
+        value_put_json(&json, files, JSON_COMPACT, false);
+    size_t bytes = sizeof(struct kept_message) + query.len + answer.len + json.len;
+    struct kept_message *m = json.failed ? NULL : malloc(bytes);
+    if (m != NULL) {
+        char *at = m->texts;
+        m->bytes = bytes;
+        m->query = put_text(&at, query);
+        m->answer = put_text(&at, answer);
+        m->files = put_text(&at, buf_str(&json));
+    }
+    buf_fini(&json);
+    return m;
 }
 
 static size_t variable_bytes(const struct kept_variable *v)
@@ -273,7 +275,7 @@ static void take_message(struct conversation *c, struct kept_message *take_m)
     DL_DELETE(c->messages, oldest);
     c->bytes -= oldest->bytes;
     c->message_count--;
-    message_free(oldest);
+    free(oldest);
 }
 
 /* The conversation, made when there is none; NULL: no memory, or it is another's. */
@@ -329,8 +331,7 @@ bool conversations_add(struct conversations *all, const struct conversation_key 
         trim(all, c);
     }
     pthread_mutex_unlock(&all->lock);
-    if (message != NULL)
-        message_free(message);
+    free(message);
     for (struct kept_variable *v = changes, *next; v != NULL; v = next) {
         next = v->next;
         variable_free(v);
