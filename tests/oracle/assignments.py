@@ -3,14 +3,16 @@
 import copy
 import json
 
-from values import NUMBERS, Failed
+from values import NUMBERS, Failed, Undetermined
 
 ZERO = {"string": "", "integer": 0, "float": 0.0, "boolean": False, "object": {}}
 
 
 def is_of(value, kind):
     if kind in NUMBERS:
-        return isinstance(value, (int, float))  # of Python: True is a number
+        if isinstance(value, bool):
+            raise Undetermined  # is True a number, as in Python?
+        return isinstance(value, (int, float))
     return isinstance(value, {"string": str, "boolean": bool, "object": dict}[kind])
 
 

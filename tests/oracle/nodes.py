@@ -5,7 +5,7 @@ import re
 from assignments import assigned
 from conditions import all_hold
 from frames import Call
-from values import SOME, Failed, Undetermined, markdown_of, pieces, render, text_of
+from values import NUMBERS, SOME, Failed, Undetermined, markdown_of, pieces, render, text_of
 
 
 class Nodes:
@@ -96,18 +96,24 @@ class Nodes:
             old = pool.get(target)
             if old is None:
                 raise Failed
-            if operation in ("over-write", "append", "extend", "set", "+=", "-=", "*=", "/="):
-                if is_variable and operation not in ("over-write", "append", "extend"):
+            is_array = old.kind.startswith("array[")
+            if operation in ("append", "extend", "remove-first", "remove-last"):
+                is_supported = is_array
+            elif operation in ("+=", "-=", "*=", "/="):
+                is_supported = old.kind in NUMBERS and not is_variable
+            else:
+                is_supported = operation != "set" or not (is_array or is_variable)
+            if not is_variable:
+                is_supported &= operation not in ("append", "extend") and not (operation == "over-write" and is_array)
+            if not is_supported:
+                raise Failed
+            if is_variable and operation in ("over-write", "append", "extend"):
+                source = pool.get(given)
+                if source is None:
                     raise Failed
-                if not is_variable and (operation in ("append", "extend") or old.kind.startswith("array[")):
-                    raise Failed
-                if is_variable:
-                    source = pool.get(given)
-                    if source is None:
-                        raise Failed
-                    if source.value is None:
-                        continue
-                    given = source.value
+                if source.value is None:
+                    continue
+                given = source.value
             value = assigned(operation, old.kind, old.value, given)
             pool.put(*target, value, old.kind)
             changed[tuple(target)] = (value, old.kind)

@@ -19,7 +19,8 @@ class Run(Nodes, Containers):
         self.graph = Graph(json.loads(case["dsl"]))
         self.case = case
         self.max_steps = case.get("max_steps") or 500
-        self.ready, self.ends, self.calls, self.timers, self.now = [], [], [], [], 0  # ready: frames with a queue
+        self.ends, self.child_ends, self.ready = [], [], []  # ready: frames with a queue
+        self.calls, self.timers, self.now = [], [], 0
         self.model_counts = {}
         self.events, self.text, self.offset = [], b"", 0
         self.writer, self.writer_from = None, 0  # the session that wrote last, and from where on nobody else did
@@ -86,7 +87,7 @@ class Run(Nodes, Containers):
     def play(self):
         self.enqueue(self.root, self.graph.root)
         while not self.result:
-            if self.ends or self.ready:
+            if self.ends or self.child_ends or self.ready:
                 self.step()
             elif any(call.is_open for call in self.calls):
                 self.let_models_speak()
@@ -106,17 +107,18 @@ class Run(Nodes, Containers):
             self.attempt(execution)
 
     def step(self):
-        """What has ended goes before what can start; frames take turns."""
-        if not self.ends:
-            frame = self.ready.pop(0)
-            execution = frame.queue.pop(0)
-            if frame.queue:
-                self.ready.append(frame)
-            self.start(execution)
+        """Nodes that have ended go before children that have, and those before what can start; frames take turns."""
+        ended = self.ends or self.child_ends
+        if ended:
+            execution, end = ended.pop(0)
+            if not execution.is_over:
+                end()
             return
-        execution, end = self.ends.pop(0)
-        if not execution.is_over:
-            end()
+        frame = self.ready.pop(0)
+        execution = frame.queue.pop(0)
+        if frame.queue:
+            self.ready.append(frame)
+        self.start(execution)
 
     def finish(self, status, reason, error):
         self.result = {
@@ -172,7 +174,7 @@ class Run(Nodes, Containers):
         for call in list(reversed(calls) if pace == "last" else calls):
             if call.is_open:
                 self.speak(call)
-                while (self.ends or self.ready) and not self.result:
+                while (self.ends or self.child_ends or self.ready) and not self.result:
                     self.step()
                 if pace != "round" or self.result:
                     break
@@ -337,7 +339,7 @@ class Run(Nodes, Containers):
             owner.children.remove(frame)
             getattr(self, "child_ended_" + owner.node.type)(owner, frame, failure)
 
-        self.ends.append((owner, end))
+        self.child_ends.append((owner, end))
 
     def check_frame(self, frame):
         if frame.owner and frame.live == 0 and not frame.is_over:

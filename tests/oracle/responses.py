@@ -66,8 +66,7 @@ class Responses:
     def chunk(self, selector, text, is_final):
         if selector in self.mentioned:
             stream = self.streams.setdefault(selector, Stream())
-            if text:
-                stream.chunks.append(text)
+            stream.chunks.append(text)
             stream.is_closed |= is_final
             self.flush()
 

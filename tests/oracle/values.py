@@ -5,6 +5,7 @@ import json
 import re
 
 REFERENCE = re.compile(r"\{\{#([A-Za-z0-9_]{1,50}(?:\.[A-Za-z_][A-Za-z0-9_]{0,29}){1,10})#\}\}", re.ASCII)
+LENGTH_MAX = 10000  # of texts and lists: what doubles in every round would take for ever
 NUMBERS = ("number", "integer", "float")
 SOME = "⟦some⟧"  # stands for a text that the rules do not give word by word; may be a part of a text
 
@@ -16,7 +17,7 @@ class Failed(Exception):
 
 
 class Undetermined(Exception):
-    """What comes next hangs on a text that the rules do not give word by word."""
+    """What comes next hangs on a text that the rules do not give word by word, or takes too long."""
 
 
 class Segment:
@@ -82,7 +83,10 @@ class Pool:
         return other
 
     def put(self, node, name, value, kind=None):
-        self.values[node, name] = value if isinstance(value, Segment) else Segment(copy.deepcopy(value), kind)
+        segment = value if isinstance(value, Segment) else Segment(copy.deepcopy(value), kind)
+        if isinstance(segment.value, (str, list)) and len(segment.value) > LENGTH_MAX:
+            raise Undetermined
+        self.values[node, name] = segment
 
     def forget(self, node):
         for key in [key for key in self.values if key[0] == node]:
