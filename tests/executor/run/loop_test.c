@@ -96,6 +96,19 @@ static void loop_end_leaves_after_what_remains_of_the_round(void **state)
     player_close(&p);
 }
 
+static void behind_a_loop_end_no_condition_is_looked_at(void **state)
+{
+    struct player p;
+    (void)state;
+    player_open(&p, EXPORT("workflow", "",
+                           START LOOP("loop", "10", NUMBER("n", "1"), BREAK_AT("nowhere, n", "=", "1"))
+                               INSIDE("loop", "leave", "loop-end", "desc: ''") RESULT,
+                           AROUND EDGE("loopstart", "leave")));
+    player_play(&p, &(struct play){0});
+    assert_text("{\"n\":1,\"rounds\":1}", p.outputs);
+    player_close(&p);
+}
+
 static void loop_variables_get_their_type(void **state)
 {
     static const struct {
@@ -301,6 +314,7 @@ int main(void)
         cmocka_unit_test(rounds_go_on_until_the_condition_holds),
         cmocka_unit_test(how_a_loop_ends),
         cmocka_unit_test(loop_end_leaves_after_what_remains_of_the_round),
+        cmocka_unit_test(behind_a_loop_end_no_condition_is_looked_at),
         cmocka_unit_test(loop_variables_get_their_type),
         cmocka_unit_test(what_the_last_round_gave_is_forgotten),
         cmocka_unit_test(a_failure_inside_fails_the_loop),
