@@ -89,7 +89,7 @@ struct job {
     bool is_away;
     struct job_away away;
     unsigned late_signals; /* that came while it was away */
-    bool has_late_timer;
+    bool has_late_timer, has_late_hold; /* likewise */
     struct job *ready_next, *dirty_next;
     struct job *all_next, *all_prev;
     int64_t timer_at_ms;

@@ -144,12 +144,13 @@ static void job_end(struct worker *worker, struct job *job)
 static void hold_back(struct job *job, bool is_paused)
 {
     const struct model_backend *backend = job->worker->backend;
-    if (job->is_paused == is_paused || job->run == NULL)
-        return;
-    if (job->is_away) { /* to go on is a late signal; to wait is asked for again by its next flush */
-        job->late_signals |= is_paused ? 0 : JOB_RESUME;
+    if (job->is_away) { /* what asks it to go on comes later, as a late signal */
+        job->has_late_hold = true;
+        job->late_signals &= ~(unsigned)JOB_RESUME;
         return;
     }
+    if (job->is_paused == is_paused || job->run == NULL)
+        return;
     job->is_paused = is_paused;
     run_set_paused(job->run, is_paused);
     /* Resuming may bring text at once (libcurl): it only notes and wakes. */
@@ -348,11 +349,13 @@ static void job_is_back(struct worker *worker, struct job *job)
         return;
     }
     host_settle(job);
+    if (job->has_late_hold)
+        hold_back(job, true);
     if (job->has_late_timer && job->run != NULL) {
         run_timer(job->run);
         ready_put(&worker->ready, job);
     }
-    job->has_late_timer = false;
+    job->has_late_timer = job->has_late_hold = false;
     if (job->run != NULL)
         job_hear(worker, job);
     take_progress(worker, job, job->away.progress);

@@ -283,12 +283,21 @@ static const char chatflow[] =
     EXPORT("advanced-chat", "", START LLM("llm", "hi", "") ANSWER("answer", "{{#llm.text#}}"),
            EDGE("start", "llm") EDGE("llm", "answer"));
 
+/* Says something, and is busy for many turns without waiting for anything. */
+static const char busy[] = EXPORT(
+    "advanced-chat", "",
+    START ANSWER("answer", "hello") LOOP("loop", "400", "", "")
+        INSIDE("loop", "look", "if-else",
+               "cases: [{case_id: 'true', logical_operator: and, conditions: [{variable_selector: [sys, "
+               "query], comparison_operator: contains, value: nowhere}]}]"),
+    EDGE("start", "answer") EDGE("answer", "loop") EDGE("loopstart", "look"));
+
 struct bench {
     struct workers *workers;
     struct graph *graph;
 };
 
-static struct bench begin(size_t count, size_t runs_max)
+static struct bench begin_with(const char *dsl, size_t count, size_t runs_max)
 {
     struct bench b = {.workers = NULL};
     struct status err;
@@ -299,11 +308,16 @@ static struct bench begin(size_t count, size_t runs_max)
     atomic_store(&cancels, 0);
     atomic_store(&model_is_silent, false);
     graph_report_init(&report);
-    assert_ok(graph_compile(str_c(chatflow), false, &report, &b.graph, &err));
+    assert_ok(graph_compile(str_c(dsl), false, &report, &b.graph, &err));
     graph_report_fini(&report);
     const struct workers_options options = {.count = count, .runs_max = runs_max, .backend = backend};
     assert_ok(workers_new(&options, &b.workers, &err));
     return b;
+}
+
+static struct bench begin(size_t count, size_t runs_max)
+{
+    return begin_with(chatflow, count, runs_max);
 }
 
 static void end(struct bench *b)
@@ -466,6 +480,29 @@ static void a_caller_that_is_behind_holds_its_run_back(void **state)
     end(&b);
 }
 
+/* Also one that never waits, so that it is away whenever its worker looks. */
+static void a_busy_run_is_held_back_too(void **state)
+{
+    (void)state;
+    struct bench b = begin_with(busy, 1, 10);
+    struct noted *n = noted_new(b.graph);
+    struct status err;
+    n->holds = true;
+    assert_ok(workers_submit(b.workers, &n->job, &err));
+    wait_for(n, "held ");
+    struct noted *other = submit(&b); /* as long as n, and begun later */
+    wait_until_over(other);
+    noted_unref(&other->job);
+    pthread_mutex_lock(&n->lock);
+    assert_false(n->is_over);
+    pthread_mutex_unlock(&n->lock);
+    job_signal(&n->job, JOB_RESUME);
+    wait_until_over(n);
+    assert_int_equal(n->reason, END_REASON_COMPLETED);
+    noted_unref(&n->job);
+    end(&b);
+}
+
 static void a_run_that_is_held_back_can_be_stopped(void **state)
 {
     (void)state;
@@ -539,6 +576,7 @@ int main(void)
         cmocka_unit_test(what_is_left_ends_with_the_workers),
         cmocka_unit_test(submissions_beyond_what_is_allowed_are_refused),
         cmocka_unit_test(a_caller_that_is_behind_holds_its_run_back),
+        cmocka_unit_test(a_busy_run_is_held_back_too),
         cmocka_unit_test(a_run_that_is_held_back_can_be_stopped),
         cmocka_unit_test(without_models_no_worker_starts),
         cmocka_unit_test(a_thousand_runs_of_two_threads_on_two_workers_all_complete),
