@@ -26,10 +26,9 @@ static void assert_graph_fits(const struct graph *g)
     for (uint32_t i = 0; i < g->response_count; i++) {
         const struct response *r = &g->responses[i];
         assert(r->node < g->node_count);
-        for (uint32_t p = 0; p < r->path_count; p++) {
-            for (uint32_t k = 0; k < r->path_counts[p]; k++)
-                assert(r->paths[p][k] < g->edge_count);
-        }
+        assert(!r->is_open || r->blocking_count == 0);
+        for (uint32_t p = 0; p < r->blocking_count; p++)
+            assert(r->blocking[p] < g->edge_count && (p == 0 || r->blocking[p - 1] < r->blocking[p]));
     }
 }
 
