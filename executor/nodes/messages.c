@@ -21,6 +21,7 @@ struct messages {
 };
 
 static bool is_sendable(const struct value *file);
+static bool hold(struct node_exec *x, const struct value *v);
 static bool add_file(struct node_exec *x, struct model_files *files, struct model_file file);
 static void messages_fini(void *arg);
 static struct value *make_record(struct messages *m);
@@ -37,10 +38,21 @@ bool model_files_add(struct node_exec *x, struct model_files *files, const struc
         if (!is_sendable(file))
             continue;
         sent.url = value_get_text(file, "remote_url", STR(""));
-        if (!add_file(x, files, sent))
+        if (!hold(x, file) || !add_file(x, files, sent))
             return false;
     }
     return true;
+}
+
+static void let_go(void *v)
+{
+    value_unref(v);
+}
+
+/* Until the attempt ends: the variable may be set anew before the model is asked. */
+static bool hold(struct node_exec *x, const struct value *v)
+{
+    return arena_defer(node_exec_arena(x), let_go, value_ref((struct value *)v));
 }
 
 static bool is_sendable(const struct value *file)
