@@ -1,5 +1,6 @@
 /*
- * conversations: see the header. Values are kept as JSON text, so that no worker shares a value with another.
+ * conversations: see the header. Values are kept as JSON text, so that no worker shares a value with another. What is kept does
+ * not change: readers count it under the lock and read it without.
  */
 #include "executor/api/conversations.h"
 
@@ -17,13 +18,21 @@
 
 struct kept_message { /* one piece of memory with its texts */
     struct kept_message *prev, *next;
-    size_t bytes;
+    size_t refs, bytes;
     struct str query, answer, files; /* files: JSON of an array; empty: none */
     char texts[];
 };
 struct kept_variable {
     struct kept_variable *next;
+    size_t refs;
     struct buf name, json;
+    bool is_secret; /* it holds a secret somewhere */
+};
+/* What one reader holds. */
+struct reading {
+    struct kept_message **messages;
+    struct kept_variable **variables;
+    size_t message_count, variable_count;
 };
 struct conversation {
     UT_hash_handle hh;
@@ -48,6 +57,13 @@ static void copy_id(char to[UUID_TEXT_LEN + 1], struct str id)
     to[len] = '\0';
 }
 
+/* Under the lock. */
+static void message_unref(struct kept_message *m)
+{
+    if (--m->refs == 0)
+        free(m);
+}
+
 static void variable_free(struct kept_variable *v)
 {
     buf_fini(&v->name);
@@ -55,14 +71,21 @@ static void variable_free(struct kept_variable *v)
     free(v);
 }
 
+/* Under the lock. */
+static void variable_unref(struct kept_variable *v)
+{
+    if (--v->refs == 0)
+        variable_free(v);
+}
+
 static void conversation_free(struct conversation *c)
 {
     struct kept_message *m, *next_message;
     DL_FOREACH_SAFE (c->messages, m, next_message)
-        free(m);
+        message_unref(m);
     for (struct kept_variable *v = c->variables, *next; v != NULL; v = next) {
         next = v->next;
-        variable_free(v);
+        variable_unref(v);
     }
     free(c);
 }
@@ -138,12 +161,48 @@ static struct value *read_files(struct str json)
     return value_array_end_as(&files, VALUE_ELEM_FILE);
 }
 
-static struct value *read_history(const struct conversation *c)
+/* A text that may be a secret stays one, also inside of lists and objects. NULL: no memory, or v is. */
+static struct value *as_secret(struct value *take_v)
+{
+    struct value_builder b;
+    struct value *v = NULL;
+    if (take_v == NULL)
+        return NULL;
+    if (value_type(take_v) == VALUE_STRING) {
+        v = value_secret(NULL, value_text(take_v));
+    } else if (value_type(take_v) == VALUE_ARRAY) {
+        value_array_begin(&b, NULL);
+        for (size_t i = 0; i < value_count(take_v); i++)
+            value_array_put(&b, as_secret(value_ref(value_item(take_v, i))));
+        v = value_array_end_as(&b, value_elem(take_v));
+    } else if (value_type(take_v) == VALUE_OBJECT) {
+        value_object_begin(&b, NULL);
+        for (size_t i = 0; i < value_count(take_v); i++)
+            value_object_put(&b, value_key(take_v, i), as_secret(value_ref(value_member(take_v, i))));
+        v = value_object_end(&b);
+    } else {
+        return take_v;
+    }
+    value_unref(take_v);
+    return v;
+}
+
+static bool has_secret(const struct value *v)
+{
+    bool found = value_type(v) == VALUE_SECRET;
+    for (size_t i = 0; !found && value_type(v) == VALUE_ARRAY && i < value_count(v); i++)
+        found = has_secret(value_item(v, i));
+    for (size_t i = 0; !found && value_type(v) == VALUE_OBJECT && i < value_count(v); i++)
+        found = has_secret(value_member(v, i));
+    return found;
+}
+
+static struct value *read_history(const struct reading *r)
 {
     struct value_builder list;
-    const struct kept_message *m;
     value_array_begin(&list, NULL);
-    DL_FOREACH (c->messages, m) {
+    for (size_t i = 0; i < r->message_count; i++) {
+        const struct kept_message *m = r->messages[i];
         struct value_builder turn;
         value_object_begin(&turn, NULL);
         value_object_put(&turn, STR("query"), value_string(NULL, m->query));
@@ -154,35 +213,86 @@ static struct value *read_history(const struct conversation *c)
     return value_array_end(&list);
 }
 
-static struct value *read_variables(const struct conversation *c)
+static struct value *read_variables(const struct reading *r)
 {
     struct value_builder object;
     value_object_begin(&object, NULL);
-    for (const struct kept_variable *kept = c->variables; kept != NULL; kept = kept->next) {
+    for (size_t i = 0; i < r->variable_count; i++) {
+        const struct kept_variable *kept = r->variables[i];
         struct value *v = NULL;
         if (value_parse_json(NULL, buf_str(&kept->json), &v, NULL) != STATUS_OK)
             v = NULL;
-        value_object_put(&object, buf_str(&kept->name), v);
+        value_object_put(&object, buf_str(&kept->name), kept->is_secret ? as_secret(v) : v);
     }
     return value_object_end(&object);
+}
+
+/* Under the lock: counts all of it. False: no memory. */
+static bool hold(struct conversation *c, struct reading *r)
+{
+    size_t variables = 0;
+    for (const struct kept_variable *v = c->variables; v != NULL; v = v->next)
+        variables++;
+    r->messages = calloc(c->message_count + 1, sizeof(struct kept_message *));
+    r->variables = calloc(variables + 1, sizeof(struct kept_variable *));
+    if (r->messages == NULL || r->variables == NULL)
+        return false;
+    struct kept_message *m;
+    DL_FOREACH (c->messages, m) {
+        m->refs++;
+        r->messages[r->message_count++] = m;
+    }
+    for (struct kept_variable *v = c->variables; v != NULL; v = v->next) {
+        v->refs++;
+        r->variables[r->variable_count++] = v;
+    }
+    return true;
+}
+
+/* Under the lock. */
+static void let_go(struct reading *r)
+{
+    for (size_t i = 0; i < r->message_count; i++)
+        message_unref(r->messages[i]);
+    for (size_t i = 0; i < r->variable_count; i++)
+        variable_unref(r->variables[i]);
+    free(r->messages);
+    free(r->variables);
+}
+
+size_t conversations_bytes(struct conversations *all, const struct conversation_key *key)
+{
+    pthread_mutex_lock(&all->lock);
+    const struct conversation *c = find(all, key);
+    size_t bytes = c != NULL ? c->bytes : 0;
+    pthread_mutex_unlock(&all->lock);
+    return bytes;
 }
 
 enum status_code conversations_load(struct conversations *all, const struct conversation_key *key,
                                     struct conversation_state *ret, struct status *err)
 {
+    struct reading r = {0};
+    bool is_held = false;
     *ret = (struct conversation_state){0};
     pthread_mutex_lock(&all->lock);
     struct conversation *c = find(all, key);
     if (c != NULL) {
         touch(all, c);
         ret->turns = c->turns;
-        ret->history = read_history(c);
-        ret->variables = read_variables(c);
+        is_held = hold(c, &r);
     }
     pthread_mutex_unlock(&all->lock);
     if (c == NULL)
         return status_reason(err, STATUS_NOT_FOUND, "CONVERSATION_NOT_FOUND",
                              "there is no such conversation of this user");
+    if (is_held) {
+        ret->history = read_history(&r);
+        ret->variables = read_variables(&r);
+    }
+    pthread_mutex_lock(&all->lock);
+    let_go(&r);
+    pthread_mutex_unlock(&all->lock);
     if (ret->history != NULL && ret->variables != NULL)
         return STATUS_OK;
     conversation_state_fini(ret);
@@ -213,6 +323,7 @@ static struct kept_message *message_new(const struct run *run, struct str answer
     struct kept_message *m = json.failed ? NULL : malloc(bytes);
     if (m != NULL) {
         char *at = m->texts;
+        m->refs = 1;
         m->bytes = bytes;
         m->query = put_text(&at, query);
         m->answer = put_text(&at, answer);
@@ -239,6 +350,8 @@ static bool changes_of(const struct run *run, struct kept_variable **ret)
         if (kept == NULL)
             return false;
         LL_PREPEND(*ret, kept);
+        kept->refs = 1;
+        kept->is_secret = has_secret(v);
         buf_init(&kept->name, LIMIT_DSL_BYTES);
         buf_init(&kept->json, LIMIT_RUN_BYTES);
         buf_put(&kept->name, g->conversation[i].name);
@@ -257,7 +370,7 @@ static void take_change(struct conversation *c, struct kept_variable *take_v)
             continue;
         *at = old->next;
         c->bytes -= variable_bytes(old);
-        variable_free(old);
+        variable_unref(old);
         break;
     }
     LL_PREPEND(c->variables, take_v);
@@ -275,7 +388,7 @@ static void take_message(struct conversation *c, struct kept_message *take_m)
     DL_DELETE(c->messages, oldest);
     c->bytes -= oldest->bytes;
     c->message_count--;
-    free(oldest);
+    message_unref(oldest);
 }
 
 /* The conversation, made when there is none; NULL: no memory, or it is another's. */

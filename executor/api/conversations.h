@@ -4,7 +4,8 @@
  *
  * Bounds   what was used longest ago is forgotten beyond CONVERSATIONS_MAX or CONVERSATIONS_BYTES_MAX; of one conversation
  *          the newest CONVERSATION_MESSAGES_MAX messages are kept (its count goes on)
- * Threads  any; one lock, held while one conversation is read or written
+ * Secrets  a variable that holds one keeps all its texts as secrets, so that records go on to mask them
+ * Threads  any; one lock, held for counting only
  */
 #pragma once
 #include "executor/run/run.h"
@@ -30,6 +31,8 @@ void conversation_state_fini(struct conversation_state *state);
 /* NULL: no memory. */
 struct conversations *conversations_new(void);
 void conversations_free(struct conversations *conversations); /* NULL is fine */
+/* What it takes in memory, about; 0: there is none for this key. */
+size_t conversations_bytes(struct conversations *conversations, const struct conversation_key *key);
 /*
  * NOT_FOUND            CONVERSATION_NOT_FOUND: no such conversation, or somebody else's
  * RESOURCE_EXHAUSTED   memory

@@ -272,6 +272,10 @@ static void loaded(struct version_wait *wait, struct version *take_version, cons
     else if (err.code == STATUS_OK && (take_version->mode == STORE_APP_CHAT) != wants_chat)
         status_reason(&err, STATUS_FAILED_PRECONDITION, wants_chat ? "NOT_CHAT_APP" : "NOT_WORKFLOW_APP",
                       "the app is of mode %s", store_app_mode_name(take_version->mode));
+    if (err.code == STATUS_OK && is_chat(x)) {
+        const struct conversation_key key = conversation_of(x);
+        x->job.request_bytes += conversations_bytes(x->executor->conversations, &key);
+    }
     pthread_mutex_lock(&x->lock);
     if (err.code == STATUS_OK && x->is_cancelled)
         status_set(&err, STATUS_CANCELLED, "the caller left before the run had begun");

@@ -116,7 +116,7 @@ void node_child_keep_variables(struct node_child *child)
         const struct variable_definition *d = &g->conversation[i];
         struct str parts[] = {STR("conversation"), d->name};
         struct selector target = {parts, ARRAY_LEN(parts), d->slot};
-        if (s->written[i])
+        if (s->written[i] && d->slot != SLOT_NONE)
             scope_set(s->around, &target, s->frame.slots[d->slot]);
     }
 }

@@ -207,7 +207,8 @@ const struct value *run_system_value(const struct run *run, const char *name)
 const struct value *run_conversation_change(const struct run *run, uint32_t index)
 {
     const struct variable_definition *d = &run->graph->conversation[index];
-    return run->top.written != NULL && run->top.written[index] ? run->top.frame.slots[d->slot] : NULL;
+    bool is_set = run->top.written != NULL && run->top.written[index] && d->slot != SLOT_NONE;
+    return is_set ? run->top.frame.slots[d->slot] : NULL;
 }
 
 size_t run_bytes(const struct run *run)

@@ -98,6 +98,39 @@ static void others_do_not_find_it(void **state)
     conversations_free(all);
 }
 
+static void a_secret_stays_one_over_the_turns(void **state)
+{
+    static const char dsl[] = EXPORT(
+        "advanced-chat",
+        "  environment_variables: [{name: key, value_type: secret, value: sk-0123456789}]\n"
+        "  conversation_variables: [{name: n, value_type: string, value: x}, {name: list, value_type: "
+        "'array[string]', value: [a]}]\n",
+        START NODE(
+            "set", "assigner",
+            "version: '2', items: [{variable_selector: [conversation, n], input_type: variable, operation: "
+            "over-write, value: [env, key]}, {variable_selector: [conversation, list], input_type: variable, "
+            "operation: append, value: [env, key]}]") ANSWER("answer", "set"),
+        EDGE("start", "set") EDGE("set", "answer"));
+    struct conversations *all = conversations_new();
+    struct conversation_state got;
+    struct status err;
+    struct player p;
+    struct buf shown;
+    (void)state;
+    player_open(&p, dsl);
+    player_play(&p, &(struct play){.query = "q"});
+    assert_true(conversations_add(all, &key, p.run, STR("set")));
+    assert_ok(conversations_load(all, &key, &got, &err));
+    buf_init(&shown, 10000);
+    value_put_json(&shown, got.variables, JSON_COMPACT, true);
+    assert_true(str_find(buf_str(&shown), STR("sk-0123456789"), 0) == SIZE_MAX);
+    assert_true(conversations_bytes(all, &key) > 0);
+    buf_fini(&shown);
+    conversation_state_fini(&got);
+    player_close(&p);
+    conversations_free(all);
+}
+
 static void the_newest_messages_are_kept_and_all_are_counted(void **state)
 {
     struct conversations *all = conversations_new();
@@ -186,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_are_remembered_with_the_variables_they_set),
         cmocka_unit_test(others_do_not_find_it),
+        cmocka_unit_test(a_secret_stays_one_over_the_turns),
         cmocka_unit_test(the_newest_messages_are_kept_and_all_are_counted),
         cmocka_unit_test(the_one_used_longest_ago_is_forgotten_first),
         cmocka_unit_test(without_memory_nothing_changes),
