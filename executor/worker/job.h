@@ -88,7 +88,7 @@ struct job {
     bool is_taken, is_ready, is_dirty, is_paused;
     bool is_away;
     struct job_away away;
-    unsigned late_signals; /* that came while it was away */
+    unsigned late_signals;              /* that came while it was away */
     bool has_late_timer, has_late_hold; /* likewise */
     struct job *ready_next, *dirty_next;
     struct job *all_next, *all_prev;
