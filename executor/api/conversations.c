@@ -150,11 +150,9 @@ static struct value *read_files(struct str json)
     struct value_builder files;
     value_array_begin(&files, NULL);
     for (size_t i = 0; list != NULL && i < value_count(list); i++) {
-        const struct value *item = value_item(list, i);
         struct value_builder file;
         value_object_begin(&file, NULL);
-        for (size_t k = 0; k < value_count(item); k++)
-            value_object_put(&file, value_key(item, k), value_ref(value_member(item, k)));
+        value_object_put_all(&file, value_item(list, i));
         value_array_put(&files, value_file_end(&file));
     }
     value_unref(list);

@@ -38,17 +38,11 @@ static bool is_of_type(const struct value *v, enum value_type type)
     return v != NULL && value_type(v) == type;
 }
 
-static void put_members(struct value_builder *b, const struct value *map)
-{
-    for (size_t i = 0; i < value_count(map); i++)
-        value_object_put(b, value_key(map, i), value_ref(value_member(map, i)));
-}
-
 static struct value *with_member(const struct value *map, const char *key, struct value *take_v)
 {
     struct value_builder b;
     value_object_begin(&b, NULL);
-    put_members(&b, map);
+    value_object_put_all(&b, map);
     value_object_put(&b, str_c(key), take_v);
     return value_object_end(&b);
 }

@@ -314,12 +314,6 @@ static enum status_code put_key(struct reader *r, struct value *take_v, bool is_
     return f->key.failed ? no_memory(r) : STATUS_OK;
 }
 
-static void put_members(struct value_builder *b, const struct value *map)
-{
-    for (size_t i = 0; i < value_count(map); i++)
-        value_object_put(b, value_key(map, i), value_ref(value_member(map, i)));
-}
-
 /* Later ones win: of a list the first map, then maps of later <<, then the map's own members. */
 static struct value *merged(struct frame *f, struct value *take_own)
 {
@@ -331,13 +325,13 @@ static struct value *merged(struct frame *f, struct value *take_own)
         for (size_t i = 0; i < value_count(merges); i++) {
             const struct value *m = value_item(merges, i);
             if (value_type(m) == VALUE_OBJECT) {
-                put_members(&b, m);
+                value_object_put_all(&b, m);
                 continue;
             }
             for (size_t k = value_count(m); k-- > 0;)
-                put_members(&b, value_item(m, k));
+                value_object_put_all(&b, value_item(m, k));
         }
-        put_members(&b, take_own);
+        value_object_put_all(&b, take_own);
         v = value_object_end(&b);
     }
     value_unref(merges);

@@ -80,8 +80,7 @@ struct value *structured_params(struct value_account *a, const struct structured
                                                   : NULL;
     struct value_builder b;
     value_object_begin(&b, a);
-    for (size_t i = 0; params != NULL && i < value_count(params); i++)
-        value_object_put(&b, value_key(params, i), value_ref(value_member(params, i)));
+    value_object_put_all(&b, params);
     if (format != NULL)
         value_object_put(&b, STR("response_format"), value_string(a, str_c(format)));
     if (facts->has_json_schema)

@@ -152,8 +152,7 @@ static struct value *exception_outputs(struct run *run, const struct node_exec *
     struct value *defaults =
         x->node->error_strategy == ERROR_STRATEGY_DEFAULT_VALUE ? x->node->default_outputs : NULL;
     value_object_begin(&b, &run->account);
-    for (size_t i = 0; defaults != NULL && i < value_count(defaults); i++)
-        value_object_put(&b, value_key(defaults, i), value_ref(value_member(defaults, i)));
+    value_object_put_all(&b, defaults);
     value_object_put(&b, STR("error_message"), value_string(&run->account, x->error));
     value_object_put(&b, STR("error_type"), value_string(&run->account, str_c(x->result.error_type)));
     return value_object_end(&b);

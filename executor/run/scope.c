@@ -197,8 +197,7 @@ void scope_merge_outputs(struct scope *s, const struct value *outputs)
     struct run *run = s->run;
     struct value_builder b;
     value_object_begin(&b, &run->account);
-    for (size_t i = 0; s->outputs != NULL && i < value_count(s->outputs); i++)
-        value_object_put(&b, value_key(s->outputs, i), value_ref(value_member(s->outputs, i)));
+    value_object_put_all(&b, s->outputs);
     for (size_t i = 0; outputs != NULL && i < value_count(outputs); i++) {
         struct str key = value_key(outputs, i);
         struct value *v = value_member(outputs, i);

@@ -136,8 +136,7 @@ struct value *variables_shown(struct run *run)
 {
     struct value_builder b;
     value_object_begin(&b, &run->account);
-    for (size_t i = 0; i < value_count(run->inputs); i++)
-        value_object_put(&b, value_key(run->inputs, i), value_ref(value_member(run->inputs, i)));
+    value_object_put_all(&b, run->inputs);
     for (size_t i = 0; i < run->system_count; i++) {
         char key[32];
         if (strcmp(run->system[i].name, "conversation_id") == 0)

@@ -73,6 +73,12 @@ void value_object_put(struct value_builder *b, struct str key, struct value *tak
     builder_put(b, key, take_item);
 }
 
+void value_object_put_all(struct value_builder *b, const struct value *map)
+{
+    for (size_t i = 0; map != NULL && i < value_count(map); i++)
+        value_object_put(b, value_key(map, i), value_ref(value_member(map, i)));
+}
+
 struct value *value_object_end(struct value_builder *b)
 {
     return object_end(b, VALUE_OBJECT);

@@ -84,6 +84,7 @@ struct value *value_array_end_as(struct value_builder *b,
                                  enum value_elem elem); /* element type given (e.g. for empty) */
 void value_object_begin(struct value_builder *b, struct value_account *a);
 void value_object_put(struct value_builder *b, struct str key, struct value *take_item);
+void value_object_put_all(struct value_builder *b, const struct value *map); /* its members; NULL: none */
 struct value *value_object_end(struct value_builder *b);
 /* The same members seen as a file (keys of dify-dsl.md 2.5). */
 struct value *value_file_end(struct value_builder *b);
