@@ -134,6 +134,8 @@ MUST_CHECK enum status_code graph_compile(struct str dsl, bool fail_when_reached
                                           struct graph **ret, struct status *err);
 struct graph *graph_ref(struct graph *g);
 void graph_unref(struct graph *g); /* NULL is fine */
+/* May the response be sent once this edge has been taken, or all along? */
+bool graph_response_is_opened_by(const struct response *response, uint32_t edge);
 /* What runs in `container` (node index), or with UINT32_MAX outside of containers. */
 const struct node_set *graph_node_set(const struct graph *g, uint32_t container);
 /* Index of the slot of [first, second]; SLOT_NONE when nothing in the graph reads it. */

@@ -102,6 +102,17 @@ static struct str name_of(struct node_compile *nc, const struct selector *s, str
     return s->parts[0];
 }
 
+struct selector node_compile_variable(struct node_compile *nc, struct str first, struct str second)
+{
+    struct selector s = {arena_array(nc->c->arena, 2, sizeof *s.parts), 2, SELECTOR_UNRESOLVED};
+    if (s.parts == NULL)
+        return (struct selector){.slot = SELECTOR_UNRESOLVED};
+    s.parts[0] = first;
+    s.parts[1] = second;
+    node_compile_use(nc, &s);
+    return s;
+}
+
 struct selector node_compile_selector(struct node_compile *nc, const struct value *list, const char *path)
 {
     struct selector s = {.slot = SELECTOR_UNRESOLVED};

@@ -112,6 +112,13 @@ static int compare_edges(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+bool graph_response_is_opened_by(const struct response *response, uint32_t edge)
+{
+    return response->is_open ||
+           (response->blocking_count > 0 &&
+            bsearch(&edge, response->blocking, response->blocking_count, sizeof edge, compare_edges) != NULL);
+}
+
 static void compile_response(struct walk *w, struct response *response)
 {
     response->is_open = walk_back(w, response);

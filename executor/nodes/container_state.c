@@ -5,7 +5,6 @@
 bool container_state_init(struct container_state *s, struct node_exec *x, size_t count)
 {
     s->x = x;
-    s->count = count;
     if (!node_exec_charge(x, count * sizeof *s->durations_ms))
         return false;
     s->durations_ms = calloc(count + 1, sizeof *s->durations_ms);

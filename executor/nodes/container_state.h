@@ -8,7 +8,6 @@
 struct container_state {
     struct node_exec *x;
     int64_t *durations_ms; /* by index of the child */
-    size_t count;
     int64_t tokens;
     struct container_record record;
 };

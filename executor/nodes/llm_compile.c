@@ -16,7 +16,6 @@ static void compile_jinja(struct node_compile *nc, struct str text, const char *
 static void compile_memory(struct node_compile *nc, const struct value *memory, struct llm_config *config);
 static struct str image_detail(const struct value *configs);
 static void compile_inputs(struct node_compile *nc, const struct value *data, struct llm_config *config);
-static struct selector system_selector(struct node_compile *nc, const char *name);
 
 void llm_compile(struct node_compile *nc, const struct value *data, struct node *node)
 {
@@ -26,8 +25,8 @@ void llm_compile(struct node_compile *nc, const struct value *data, struct node 
     node->config = config;
     const struct value *prompt_config = value_get_c(data, "prompt_config");
     const struct value *names = prompt_config == NULL ? NULL : value_get_c(prompt_config, "jinja2_variables");
-    config->query = system_selector(nc, "query");
-    config->conversation_id = system_selector(nc, "conversation_id");
+    config->query = node_compile_variable(nc, STR("sys"), STR("query"));
+    config->conversation_id = node_compile_variable(nc, STR("sys"), STR("conversation_id"));
     if (!bindings_compile(nc, names, "prompt_config.jinja2_variables", &config->names))
         return;
     model_config_compile(nc, data, &config->model);
@@ -140,16 +139,4 @@ static struct str image_detail(const struct value *configs)
 {
     struct str detail = configs == NULL ? STR("") : value_get_text(configs, "detail", STR(""));
     return str_eq_c(detail, "low") ? detail : STR("high");
-}
-
-/* [sys, name]; without memory it names nothing. */
-static struct selector system_selector(struct node_compile *nc, const char *name)
-{
-    struct selector s = {arena_array(node_compile_arena(nc), 2, sizeof *s.parts), 2, SELECTOR_UNRESOLVED};
-    if (s.parts == NULL)
-        return (struct selector){.slot = SELECTOR_UNRESOLVED};
-    s.parts[0] = STR("sys");
-    s.parts[1] = str_c(name);
-    node_compile_use(nc, &s);
-    return s;
 }

@@ -86,13 +86,7 @@ static void compile_variable(struct node_compile *nc, const struct value *data, 
         node_compile_problem(nc, at, "give it a name", "a loop variable without label");
         return;
     }
-    ret->self = (struct selector){arena_array(node_compile_arena(nc), 2, sizeof *ret->self.parts), 2,
-                                  SELECTOR_UNRESOLVED};
-    if (ret->self.parts == NULL)
-        return;
-    ret->self.parts[0] = loop_id;
-    ret->self.parts[1] = ret->label;
-    node_compile_use(nc, &ret->self);
+    ret->self = node_compile_variable(nc, loop_id, ret->label);
     snprintf(at, sizeof at, "%s.value", path);
     ret->is_constant = !str_eq_c(value_get_text(data, "value_type", STR("constant")), "variable");
     if (ret->is_constant)
@@ -188,12 +182,6 @@ static struct value *variables_object(struct loop_state *s)
     return value_object_end(&b);
 }
 
-static void put_members(struct value_builder *b, const struct value *map)
-{
-    for (size_t i = 0; map != NULL && i < value_count(map); i++)
-        value_object_put(b, value_key(map, i), value_ref(value_member(map, i)));
-}
-
 static void no_memory(struct node_exec *x)
 {
     struct node_result result = {.error_type = "MemoryError"};
@@ -222,7 +210,7 @@ static void loop_start(struct node_exec *x)
     struct value *variables = variables_object(s);
     value_object_begin(&inputs, node_exec_account(x));
     value_object_put(&inputs, STR("loop_count"), value_int(node_exec_account(x), config->rounds));
-    put_members(&inputs, variables);
+    value_object_put_all(&inputs, variables);
     value_unref(variables);
     s->inputs = value_object_end(&inputs);
     node_container_started(x, s->inputs, (int32_t)config->rounds);
@@ -322,7 +310,7 @@ static bool keep_round(struct loop_state *s)
     value_object_put(&s->history, str_c(round), value_ref(variables));
     struct value_builder outputs;
     value_object_begin(&outputs, a);
-    put_members(&outputs, variables);
+    value_object_put_all(&outputs, variables);
     value_object_put(&outputs, STR("loop_round"), value_int(a, (int64_t)s->rounds));
     value_unref(variables);
     value_unref(s->outputs);
@@ -333,7 +321,7 @@ static bool keep_round(struct loop_state *s)
 static void end_loop(struct loop_state *s, const char *reason, const struct child_failure *failure)
 {
     struct value *inputs = s->inputs, *outputs = s->outputs;
-    bool has_begun = s->container.x != NULL && s->rounds > 0;
+    bool has_begun = s->rounds > 0;
     s->inputs = s->outputs = NULL;
     if (outputs == NULL && failure == NULL) {
         struct value_builder none;

@@ -60,3 +60,13 @@ const char *model_refusal_type(const struct status *err)
         return "InvokeServerUnavailableError";
     return "InvokeAuthorizationError";
 }
+
+const struct model_tool_call *model_calls_copy(struct arena *arena, const struct model_tool_call *calls,
+                                               size_t count)
+{
+    struct model_tool_call *copy = arena_array(arena, count + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++)
+        copy[i] = (struct model_tool_call){arena_copy(arena, calls[i].id), arena_copy(arena, calls[i].name),
+                                           arena_copy(arena, calls[i].arguments)};
+    return arena->failed ? NULL : copy;
+}

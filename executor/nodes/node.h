@@ -54,6 +54,8 @@ void node_compile_unsupported(struct node_compile *nc, const char *path, const c
                               ...) PRINTF_LIKE(4, 5);
 /* Resolves a selector's slot (marks the variable as read). */
 void node_compile_use(struct node_compile *nc, struct selector *selector);
+/* [first, second], resolved; without memory it names nothing. The texts are borrowed. */
+struct selector node_compile_variable(struct node_compile *nc, struct str first, struct str second);
 /* Parse + resolve; report the problem themselves and give an empty result then. */
 struct selector node_compile_selector(struct node_compile *nc, const struct value *list, const char *path);
 /* What the export says of a conversation or loop variable ("array[string]"); empty: it is none. */

@@ -2,6 +2,7 @@
  * exec: one execution of a node, and what a node may ask of its run (node.h). A node's report is kept until the run looks at
  * it, so a node may end from inside its own start() or from a callback.
  */
+#include "executor/nodes/model_record.h"
 #include "executor/run/run_core.h"
 #include <assert.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@ static void note_from_outside(struct node_exec *x);
 static void add_usage(struct usage *sum, const struct usage *more);
 static void drop_result(struct node_exec *x);
 static void no_memory(struct node_exec *x);
-static const struct model_tool_call *copy_calls(struct node_exec *x, const struct model_reply *reply);
 
 struct node_exec *exec_new(struct scope *scope, const struct node *node)
 {
@@ -273,22 +273,10 @@ static void model_done(void *arg, const struct model_reply *reply)
     x->model.is_done = true;
     x->model.reply = *reply;
     x->model.reply.finish_reason = arena_copy(&x->scratch, reply->finish_reason);
-    x->model.reply.calls = copy_calls(x, reply);
+    x->model.reply.calls = model_calls_copy(&x->scratch, reply->calls, reply->call_count);
     if (x->model.reply.finish_reason.ptr == NULL || x->model.reply.calls == NULL)
         no_memory(x);
     note_from_outside(x);
-}
-
-/* NULL: no memory. */
-static const struct model_tool_call *copy_calls(struct node_exec *x, const struct model_reply *reply)
-{
-    struct model_tool_call *calls = arena_array(&x->scratch, reply->call_count + 1, sizeof *calls);
-    for (size_t i = 0; calls != NULL && i < reply->call_count; i++) {
-        calls[i] = (struct model_tool_call){arena_copy(&x->scratch, reply->calls[i].id),
-                                            arena_copy(&x->scratch, reply->calls[i].name),
-                                            arena_copy(&x->scratch, reply->calls[i].arguments)};
-    }
-    return x->scratch.failed ? NULL : calls;
 }
 
 static void model_failed(void *arg, const char *error_type, struct str message)

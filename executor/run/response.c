@@ -15,7 +15,6 @@ static void enqueue(struct response_set *s, struct response_session *session);
 static bool can_be_completed(const struct response_set *s, const struct response_session *session);
 static bool is_plain_text(const struct response_set *s, const struct response_segment *segment);
 static void drop_unfinished(struct response_set *s);
-static bool is_reached_by(const struct response *response, uint32_t edge);
 static void flush(struct response_set *s);
 static bool write_segment(struct response_set *s, struct response_session *session);
 static void write_fixed(struct response_set *s, struct response_session *session, struct str text);
@@ -126,7 +125,7 @@ void response_edge_taken(struct response_set *s, uint32_t edge)
 {
     for (uint32_t i = 0; i < s->session_count; i++) {
         struct response_session *session = &s->sessions[i];
-        if (session->state != RESPONSE_BLOCKED || !is_reached_by(session->response, edge))
+        if (session->state != RESPONSE_BLOCKED || !graph_response_is_opened_by(session->response, edge))
             continue;
         enqueue(s, session);
         flush(s);
@@ -165,20 +164,6 @@ static bool can_be_completed(const struct response_set *s, const struct response
             return false;
     }
     return true;
-}
-
-static int compare_edges(const void *a, const void *b)
-{
-    const uint32_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-/* Looked at only when an edge is taken, also for one that has been reachable all along. */
-static bool is_reached_by(const struct response *response, uint32_t edge)
-{
-    return response->is_open ||
-           (response->blocking_count > 0 &&
-            bsearch(&edge, response->blocking, response->blocking_count, sizeof edge, compare_edges) != NULL);
 }
 
 void response_chunk(struct response_set *s, uint32_t slot, struct str text, bool is_final)

@@ -91,14 +91,9 @@ static void call_text(void *arg, struct str delta)
 /* Into `held`; what does not fit shows there. */
 static void hold_reply(struct job_call *call, const struct model_reply *reply)
 {
-    struct model_tool_call *calls = arena_array(&call->held, reply->call_count, sizeof *calls);
-    for (size_t i = 0; calls != NULL && i < reply->call_count; i++)
-        calls[i] = (struct model_tool_call){arena_copy(&call->held, reply->calls[i].id),
-                                            arena_copy(&call->held, reply->calls[i].name),
-                                            arena_copy(&call->held, reply->calls[i].arguments)};
     call->reply = *reply;
     call->reply.finish_reason = arena_copy(&call->held, reply->finish_reason);
-    call->reply.calls = calls;
+    call->reply.calls = model_calls_copy(&call->held, reply->calls, reply->call_count);
 }
 
 static void call_done(void *arg, const struct model_reply *reply)

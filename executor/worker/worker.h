@@ -34,7 +34,6 @@ struct worker {
     atomic_size_t live; /* jobs, those in the mailbox included */
     size_t held;        /* jobs that have begun */
     int64_t timer_at_ms;
-    bool is_turning;
 };
 
 /* Makes loop and handles, and starts the thread. */
