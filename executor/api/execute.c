@@ -110,6 +110,12 @@ static bool is_chat(const struct execution *x)
     return x->request->conversation_id[0] != '\0';
 }
 
+/* With a conversation that is there already? */
+static bool has_history(const struct execution *x)
+{
+    return is_chat(x) && !x->request->conversation_is_new;
+}
+
 static struct conversation_key conversation_of(const struct execution *x)
 {
     return (struct conversation_key){.id = str_c(x->request->conversation_id),
@@ -122,7 +128,7 @@ static enum status_code load_conversation(const struct execution *x, struct conv
 {
     const struct conversation_key key = conversation_of(x);
     *ret = (struct conversation_state){0};
-    if (!is_chat(x) || x->request->conversation_is_new)
+    if (!has_history(x))
         return STATUS_OK;
     return conversations_load(x->executor->conversations, &key, ret, err);
 }
@@ -206,14 +212,14 @@ static void keep_turn(struct execution *x, const struct value *outputs)
 static void emit(struct job *job, const struct run_event *event)
 {
     struct execution *x = execution_of(job);
-    if (event->kind == EVENT_WORKFLOW_FINISHED)
+    if (event->kind == EVENT_WORKFLOW_FINISHED) {
         keep_turn(x, event->finished.outputs);
-    if (event->kind == EVENT_WORKFLOW_FINISHED)
         log_info("run_finished", LOG_C("run_id", job->run_id), LOG_C("app_id", job->app_id),
                  LOG_INT("status", event->finished.status), LOG_INT("end_reason", event->finished.reason),
                  LOG_INT("took_ms", event->finished.elapsed_ms),
                  LOG_INT("steps", event->finished.total_steps),
                  LOG_INT("tokens", event->finished.total_tokens));
+    }
     bool is_wanted = event_is_wanted(&x->envelope, event->kind);
     if (is_wanted) {
         buf_clear(&x->scratch);
@@ -272,7 +278,7 @@ static void loaded(struct version_wait *wait, struct version *take_version, cons
     else if (err.code == STATUS_OK && (take_version->mode == STORE_APP_CHAT) != wants_chat)
         status_reason(&err, STATUS_FAILED_PRECONDITION, wants_chat ? "NOT_CHAT_APP" : "NOT_WORKFLOW_APP",
                       "the app is of mode %s", store_app_mode_name(take_version->mode));
-    if (err.code == STATUS_OK && is_chat(x)) {
+    if (err.code == STATUS_OK && has_history(x)) {
         const struct conversation_key key = conversation_of(x);
         x->job.request_bytes += conversations_bytes(x->executor->conversations, &key);
     }
