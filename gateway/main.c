@@ -196,14 +196,20 @@ static int serve(const struct config *config, int64_t files)
 
 static int migrate(const struct config *config)
 {
-    struct status err;
-    int from, to;
-    if (store_migrate(config->store, &from, &to, &err) != STATUS_OK) {
-        fprintf(stderr, "heddle-gateway: store: %s\n", err.message);
-        return 1;
+    static const struct {
+        enum store_file file;
+        const char *name;
+    } parts[] = {{STORE_CONTROL, "store"}, {STORE_RECORDS, "records"}};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        struct status err;
+        int from, to;
+        if (store_migrate(config->store, parts[i].file, &from, &to, &err) != STATUS_OK) {
+            fprintf(stderr, "heddle-gateway: %s: %s\n", parts[i].name, err.message);
+            return 1;
+        }
+        printf(from == to ? "%s: the schema is %d already\n" : "%s: the schema is %d now, it was %d\n",
+               parts[i].name, to, from);
     }
-    printf(from == to ? "the store's schema is %d already\n" : "the store's schema is %d now, it was %d\n",
-           to, from);
     return 0;
 }
 

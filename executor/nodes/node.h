@@ -119,6 +119,7 @@ struct node_result {
     struct str handle; /* branch nodes: the chosen handle; must outlive the graph's runs (config) */
     int64_t total_tokens;
     const char *error_type; /* failures: static string, e.g. "VariableNotFoundError" */
+    int64_t retry_ms;       /* failures: it may go better in so many ms; 0: not known */
 };
 /* Exactly one of these ends a node. Both take what `result` holds. */
 void node_succeed(struct node_exec *x, struct node_result *take_result);
@@ -192,18 +193,45 @@ struct model_request {
     const struct model_tool *tools;
     size_t tool_count;
 };
+/* A credential that refused a call before another one (or none) answered it. */
+struct model_refused {
+    struct str credential;  /* its name */
+    const char *error_type; /* dify-dsl.md 3.6 */
+    struct str words;       /* the provider's own, without the key */
+};
+/* How a call came to its credential: "why this key". */
+struct model_route {
+    struct str credential; /* name of the one that answered, or refused last; empty: none was asked */
+    struct str model;      /* as the provider was asked for it */
+    const struct model_refused
+        *refused; /* in order; the last one of a failure is in words of the failure, too */
+    size_t refused_count;
+    int64_t waited_ms; /* in line, for a credential to come back or to have room */
+};
+/* Decimal texts, empty for none (store_model); price_unit and currency are never empty when there is a price. */
+struct model_price {
+    struct str prompt_unit_price, completion_unit_price, price_unit, currency;
+};
+/* Texts are borrowed for the callback. */
 struct model_reply {
     struct usage usage;
     struct str finish_reason;            /* empty: none given */
     const struct model_tool_call *calls; /* tools the model wants called, in its order */
     size_t call_count;
+    struct model_route route;
+    struct model_price price;
+};
+struct model_failure {
+    const char *error_type; /* as dify-dsl.md 3.6 names them (InvokeRateLimitError …); static */
+    struct str message;
+    struct model_route route;
+    int64_t retry_ms; /* all credentials rest: the first is back in so many ms; 0: not known, or of no use */
 };
 struct model_call;       /* a call in flight */
 struct model_callbacks { /* called on the worker's loop, never from inside model_start */
     void (*text)(void *arg, struct str delta);
-    void (*done)(void *arg, const struct model_reply *reply); /* last call on success */
-    /* last call on failure; error_type as dify-dsl.md 3.6 names them (InvokeRateLimitError …) */
-    void (*failed)(void *arg, const char *error_type, struct str message);
+    void (*done)(void *arg, const struct model_reply *reply);       /* last call on success */
+    void (*failed)(void *arg, const struct model_failure *failure); /* last call on failure */
 };
 /* NULL: err says why (no credential for the provider, no memory); no callback comes then. */
 struct model_call *node_model_start(struct node_exec *x, const struct model_request *request,

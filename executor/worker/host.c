@@ -157,7 +157,8 @@ static void begin_call(struct job_call *call, struct status *err)
 {
     static const struct model_callbacks ours = {.text = call_text, .done = call_done, .failed = call_failed};
     struct worker *worker = call->job->worker;
-    call->call = worker->backend->start(worker->models, &call->request, &ours, call, err);
+    call->call =
+        worker->backend->start(worker->models, &call->job->caller, &call->request, &ours, call, err);
     if (call->call != NULL && call->job->is_paused)
         worker->backend->pause(worker->models, call->call);
 }

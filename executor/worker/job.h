@@ -73,9 +73,18 @@ struct job_away {
     struct job_call *begun; /* model calls to begin */
 };
 
+/* Whose model calls these are. Texts live as long as the job. */
+struct model_caller {
+    struct str workspace_id;
+    struct str conversation_id; /* empty: none; its calls may prefer one credential */
+    int32_t priority;           /* of the app, where calls wait in line */
+    int64_t deadline_ms;        /* monotonic; a credential that comes back later is not waited for. 0: none */
+};
+
 struct job {
     /* Set by the submitter before workers_submit(). */
     const struct job_ops *ops;
+    struct model_caller caller;
     char run_id[UUID_TEXT_LEN + 1];
     char app_id[UUID_TEXT_LEN + 1];
     char end_user_id[UUID_TEXT_LEN + 1];

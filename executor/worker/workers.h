@@ -26,9 +26,9 @@ struct model_backend {
     enum status_code (*open)(void *arg, uv_loop_t *loop, void **ret_models, struct status *err);
     void (*close)(void *models); /* the loop runs on until it is empty */
     /* As node_model_start(): borrowed request; callbacks never from inside. */
-    struct model_call *(*start)(void *models, const struct model_request *request,
-                                const struct model_callbacks *callbacks, void *callback_arg,
-                                struct status *err);
+    struct model_call *(*start)(void *models, const struct model_caller *caller,
+                                const struct model_request *request, const struct model_callbacks *callbacks,
+                                void *callback_arg, struct status *err);
     void (*cancel)(void *models, struct model_call *call);
     void (*pause)(void *models, struct model_call *call);
     void (*resume)(void *models, struct model_call *call);

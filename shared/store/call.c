@@ -51,7 +51,7 @@ enum status_code call_submit(struct call *take_call, struct status *err)
     struct store *store = take_call->store;
     bool is_write = take_call->type->kind == CALL_WRITE || take_call->type->kind == CALL_QUIET_WRITE;
     enum status_code rc = call_end(take_call, STATUS_OK, err);
-    if (rc == STATUS_OK && is_write && store->role != STORE_GATEWAY)
+    if (rc == STATUS_OK && is_write && store->file == STORE_CONTROL && store->role != STORE_GATEWAY)
         rc = status_reason(err, STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY",
                            "store: only a gateway changes apps, keys, credentials and models");
     if (rc == STATUS_OK)

@@ -13,6 +13,7 @@ struct store_thread {
 };
 
 struct store {
+    enum store_file file;
     enum store_role role;
     struct keyring ring;
     struct signal signal;

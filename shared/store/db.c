@@ -24,6 +24,11 @@ void db_close(struct db *take_db)
         take_db->driver->close(take_db);
 }
 
+const struct db_schema *db_schema(const struct db *db)
+{
+    return &db->driver->schemas[db->part];
+}
+
 enum status_code db_script(struct db *db, const char *script, struct status *err)
 {
     return db->driver->script(db, script, err);

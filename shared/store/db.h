@@ -14,7 +14,7 @@
 #include "shared/base/str.h"
 
 /* parameters. Of one statement; two digits at most in their names. */
-#define DB_VALUES_MAX 16
+#define DB_VALUES_MAX 32
 
 struct sql {
     const char *text;
@@ -38,6 +38,7 @@ struct db_value {
 
 struct db {
     const struct db_driver *driver;
+    enum db_part part;
 };
 
 /* One running statement; failure sticks, so a loop needs no checks of its own. */
@@ -54,7 +55,16 @@ struct db_migration {
     const char *script;
 };
 
+struct db_schema { /* the steps, in order */
+    const struct db_migration *migrations;
+    size_t count;
+};
+
+/* The two databases of a store (store.h, enum store_file). */
+enum db_part { DB_CONTROL, DB_RECORDS, DB_PARTS };
+
 struct db_open {
+    enum db_part part;
     bool create;     /* make it when there is none */
     bool query_only; /* refuse every write */
 };
@@ -62,8 +72,7 @@ enum db_access { DB_READ, DB_WRITE };
 
 struct db_driver {
     const char *scheme; /* what URLs start with: "sqlite:" */
-    const struct db_migration *migrations;
-    size_t migration_count;
+    struct db_schema schemas[DB_PARTS];
     /* rest: the URL behind the scheme. Errors besides the above: NOT_FOUND, INVALID_ARGUMENT (field "store"). */
     enum status_code (*open)(const char *rest, const struct db_open *how, struct db **ret_db,
                              struct status *err);
@@ -88,6 +97,7 @@ extern const struct db_driver sqlite_driver;
 MUST_CHECK enum status_code db_open(const char *url, const struct db_open *how, struct db **ret_db,
                                     struct status *err);
 void db_close(struct db *take_db); /* NULL is allowed */
+const struct db_schema *db_schema(const struct db *db);
 
 /* Several statements without parameters and results. */
 MUST_CHECK enum status_code db_script(struct db *db, const char *script, struct status *err);

@@ -55,8 +55,21 @@ static struct sqlite_db *sqlite_of(struct db *db)
     return CONTAINER_OF(db, struct sqlite_db, db);
 }
 
-static enum status_code sqlite_open(const char *path, const struct db_open *how, struct db **ret_db,
-                                    struct status *err)
+/* The path of a part: heddle.db and heddle.records.db. The caller frees it; NULL: no memory. */
+static char *part_path(const char *path, enum db_part part)
+{
+    static const char records[] = ".records";
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    const char *dot = strrchr(name, '.');
+    size_t stem = dot == NULL || dot == name ? strlen(path) : (size_t)(dot - path);
+    char *result = malloc(strlen(path) + sizeof records);
+    if (result != NULL)
+        sprintf(result, "%.*s%s%s", (int)stem, path, part == DB_RECORDS ? records : "", path + stem);
+    return result;
+}
+
+static enum status_code open_part(const char *path, const struct db_open *how, struct db **ret_db,
+                                  struct status *err)
 {
     enum status_code rc = check_path(path, how, err);
     if (rc != STATUS_OK)
@@ -65,6 +78,7 @@ static enum status_code sqlite_open(const char *path, const struct db_open *how,
     if (s == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
     s->db.driver = &sqlite_driver;
+    s->db.part = how->part;
     int opened = sqlite3_open_v2(path, &s->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     rc = opened == SQLITE_OK ? configure(s, how, err) : sqlite_error(s->handle, opened, err);
     if (rc != STATUS_OK) {
@@ -74,6 +88,18 @@ static enum status_code sqlite_open(const char *path, const struct db_open *how,
     }
     *ret_db = &s->db;
     return STATUS_OK;
+}
+
+static enum status_code sqlite_open(const char *path, const struct db_open *how, struct db **ret_db,
+                                    struct status *err)
+{
+    bool is_path = path[0] != '\0' && path[0] != ':';
+    char *own = part_path(path, is_path ? how->part : DB_CONTROL);
+    if (own == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
+    enum status_code rc = open_part(own, how, ret_db, err);
+    free(own);
+    return rc;
 }
 
 static void sqlite_close(struct db *db)
@@ -226,8 +252,8 @@ static enum status_code sqlite_check(struct db *db, struct status *err)
 
 const struct db_driver sqlite_driver = {
     .scheme = "sqlite:",
-    .migrations = sqlite_migrations,
-    .migration_count = SQLITE_MIGRATION_COUNT,
+    .schemas = {[DB_CONTROL] = {sqlite_migrations, SQLITE_MIGRATION_COUNT},
+                [DB_RECORDS] = {sqlite_record_migrations, SQLITE_RECORD_MIGRATION_COUNT}},
     .open = sqlite_open,
     .close = sqlite_close,
     .script = sqlite_script,

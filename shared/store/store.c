@@ -12,8 +12,9 @@ struct check_call {
     store_done done;
 };
 
-static enum status_code prepare_schema(const char *url, enum store_schema schema, struct db **ret_db,
-                                       struct status *err);
+static enum db_part part_of(enum store_file file);
+static enum status_code prepare_schema(const char *url, const struct store_options *options,
+                                       struct db **ret_db, struct status *err);
 static enum status_code open_connections(struct store *store, const char *url, unsigned threads,
                                          struct status *err);
 static enum status_code start_threads(struct store *store, struct status *err);
@@ -31,6 +32,7 @@ enum status_code store_open(const char *url, const struct store_options *options
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
+    store->file = options->file;
     store->role = options->role;
     store->tail = &store->head;
     signal_init(&store->signal);
@@ -41,7 +43,7 @@ enum status_code store_open(const char *url, const struct store_options *options
     struct db *first = NULL;
     enum status_code rc = keyring_init(&store->ring, options->master_key, err);
     if (rc == STATUS_OK)
-        rc = prepare_schema(url, options->schema, &first, err);
+        rc = prepare_schema(url, options, &first, err);
     if (rc == STATUS_OK)
         rc = open_connections(store, url, threads, err);
     db_close(first);
@@ -75,15 +77,16 @@ void store_close(struct store *take_store)
     free(store);
 }
 
-enum status_code store_migrate(const char *url, int *ret_from, int *ret_to, struct status *err)
+enum status_code store_migrate(const char *url, enum store_file file, int *ret_from, int *ret_to,
+                               struct status *err)
 {
     struct db *db = NULL;
-    enum status_code rc = db_open(url, &(struct db_open){.create = true}, &db, err);
+    enum status_code rc = db_open(url, &(struct db_open){.part = part_of(file), .create = true}, &db, err);
     if (rc != STATUS_OK)
         return rc;
-    rc = migrate_up(db, db->driver->migrations, db->driver->migration_count, ret_from, err);
+    rc = migrate_up(db, db_schema(db)->migrations, db_schema(db)->count, ret_from, err);
     if (rc == STATUS_OK)
-        *ret_to = (int)db->driver->migration_count;
+        *ret_to = (int)db_schema(db)->count;
     db_close(db);
     return rc;
 }
@@ -181,16 +184,22 @@ enum status_code store_push(struct store *store, struct call *take_call, struct 
     return rc;
 }
 
-static enum status_code prepare_schema(const char *url, enum store_schema schema, struct db **ret_db,
-                                       struct status *err)
+static enum db_part part_of(enum store_file file)
+{
+    return file == STORE_RECORDS ? DB_RECORDS : DB_CONTROL;
+}
+
+static enum status_code prepare_schema(const char *url, const struct store_options *options,
+                                       struct db **ret_db, struct status *err)
 {
     struct db *db = NULL;
-    enum status_code rc = db_open(url, &(struct db_open){.create = schema == STORE_MIGRATE}, &db, err);
+    bool migrates = options->schema == STORE_MIGRATE;
+    const struct db_open how = {.part = part_of(options->file), .create = migrates};
+    enum status_code rc = db_open(url, &how, &db, err);
     if (rc != STATUS_OK)
         return rc;
-    rc = schema == STORE_MIGRATE
-             ? migrate_up(db, db->driver->migrations, db->driver->migration_count, NULL, err)
-             : migrate_check(db, db->driver->migration_count, err);
+    rc = migrates ? migrate_up(db, db_schema(db)->migrations, db_schema(db)->count, NULL, err)
+                  : migrate_check(db, db_schema(db)->count, err);
     if (rc != STATUS_OK) {
         db_close(db);
         return rc;
@@ -202,7 +211,8 @@ static enum status_code prepare_schema(const char *url, enum store_schema schema
 static enum status_code open_connections(struct store *store, const char *url, unsigned threads,
                                          struct status *err)
 {
-    struct db_open how = {.query_only = store->role != STORE_GATEWAY};
+    struct db_open how = {.part = part_of(store->file),
+                          .query_only = store->file == STORE_CONTROL && store->role != STORE_GATEWAY};
     for (unsigned i = 0; i < threads; i++) {
         enum status_code rc = db_open(url, &how, &store->threads[i].db, err);
         if (rc != STATUS_OK)
@@ -210,6 +220,8 @@ static enum status_code open_connections(struct store *store, const char *url, u
         store->threads[i].store = store;
         store->connection_count++;
     }
+    if (store->file == STORE_RECORDS)
+        return STATUS_OK; /* nobody watches them */
     struct db *watching = NULL;
     enum status_code rc = db_open(url, &(struct db_open){.query_only = true}, &watching, err);
     if (rc != STATUS_OK)
@@ -262,7 +274,7 @@ static struct call *take_next(struct store *store)
 static enum status_code check_run(struct call *call, struct db *db, struct status *err)
 {
     (void)call; /* nothing is asked but the connection */
-    enum status_code rc = migrate_check(db, db->driver->migration_count, err);
+    enum status_code rc = migrate_check(db, db_schema(db)->count, err);
     return rc == STATUS_OK ? db_check(db, err) : rc;
 }
 

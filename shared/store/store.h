@@ -42,6 +42,12 @@
 
 struct store;
 
+/* Which of the two databases of a store. They are apart so that a commit of records neither signals a change nor waits for one. */
+enum store_file {
+    STORE_CONTROL, /* apps, versions, keys, credentials, models, settings */
+    STORE_RECORDS /* runs, nodes, messages, conversations (written mostly by journal.h); watches and generations stay silent */
+};
+
 /* Who opens it: the gateway writes what is here, the executor only reads it (architecture.md section 6). */
 enum store_role { STORE_GATEWAY, STORE_EXECUTOR };
 
@@ -56,7 +62,8 @@ enum store_schema {
  * threads      store threads; 0 means 1
  */
 struct store_options {
-    enum store_role role;
+    enum store_file file;
+    enum store_role role; /* of STORE_CONTROL; records may be written by both */
     enum store_schema schema;
     const char *master_key;
     unsigned threads;
@@ -82,7 +89,8 @@ MUST_CHECK enum status_code store_open(const char *url, const struct store_optio
 void store_close(struct store *take_store);
 
 /* Brings the schema up to date without serving; numbers of the schema before (0: new file) and after. Errors of store_open(). */
-MUST_CHECK enum status_code store_migrate(const char *url, int *ret_from, int *ret_to, struct status *err);
+MUST_CHECK enum status_code store_migrate(const char *url, enum store_file file, int *ret_from, int *ret_to,
+                                          struct status *err);
 
 /* Looks at the file from the inside: integrity, schema, and whether it can be written. Blocks, long for big files (doctor). */
 MUST_CHECK enum status_code store_check(struct store *store, struct status *err);

@@ -105,8 +105,10 @@ static void several_at_once_make_each_step_once(void **state)
 static void the_stores_own_steps_are_numbered_without_gaps(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sqlite_driver.migration_count; i++)
-        assert_int_equal(i + 1, sqlite_driver.migrations[i].version);
+    for (int part = 0; part < DB_PARTS; part++) {
+        for (size_t i = 0; i < sqlite_driver.schemas[part].count; i++)
+            assert_int_equal(i + 1, sqlite_driver.schemas[part].migrations[i].version);
+    }
 }
 
 int main(void)

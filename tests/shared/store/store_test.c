@@ -57,10 +57,10 @@ static void a_store_is_made_once_and_opened_again(void **state)
 {
     struct fixture *f = *state;
     int from = -1, to = -1;
-    assert_ok(store_migrate(f->url, &from, &to, &f->err));
+    assert_ok(store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
     assert_int_equal(0, from);
-    assert_int_equal(sqlite_driver.migration_count, to);
-    assert_ok(store_migrate(f->url, &from, &to, &f->err));
+    assert_int_equal(sqlite_driver.schemas[DB_CONTROL].count, to);
+    assert_ok(store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
     assert_int_equal(to, from);
     struct store *store = NULL;
     assert_ok(fixture_open(f, STORE_GATEWAY, STORE_AS_IS, &store));
@@ -114,7 +114,7 @@ static void a_schema_that_does_not_fit_is_refused(void **state)
                   fixture_open(f, STORE_GATEWAY, STORE_MIGRATE, &store));
     assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f,
                   fixture_open(f, STORE_GATEWAY, STORE_AS_IS, &store));
-    assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f, store_migrate(f->url, &from, &to, &f->err));
+    assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f, store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
     assert_contains("newer Heddle", f->err.message);
     assert_null(store);
 }
@@ -184,7 +184,7 @@ static void a_file_or_folder_that_cannot_be_written_is_named(void **state)
     assert_int_equal(0, chmod(f->dir, 0755));
 
     int from, to;
-    assert_ok(store_migrate(f->url, &from, &to, &f->err));
+    assert_ok(store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
     assert_int_equal(0, chmod(f->path, 0666));
     assert_int_equal(0, chmod(f->dir, 0555));
     struct status folder = open_as_somebody(f);
