@@ -36,6 +36,9 @@ struct db_value {
         sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
 #define DB_NO_VALUES NULL, 0
 
+/* The two databases of a store (store.h, enum store_file). */
+enum db_part { DB_CONTROL, DB_RECORDS, DB_PARTS };
+
 struct db {
     const struct db_driver *driver;
     enum db_part part;
@@ -59,9 +62,6 @@ struct db_schema { /* the steps, in order */
     const struct db_migration *migrations;
     size_t count;
 };
-
-/* The two databases of a store (store.h, enum store_file). */
-enum db_part { DB_CONTROL, DB_RECORDS, DB_PARTS };
 
 struct db_open {
     enum db_part part;

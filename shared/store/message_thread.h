@@ -1,5 +1,5 @@
 /*
- * conversation_thread: what a run of a chat app has to know of its conversation: the turns that led here, and the values of
+ * message_thread: what a run of a chat app has to know of its conversation: the turns that led here, and the values of
  * conversation variables. See store.h for calls, results, errors and threads; the store is one of records (STORE_RECORDS).
  * Source   dify-dsl.md 2.6, 4.3 "History".
  */
@@ -13,7 +13,7 @@ struct store_turn {
     struct str query, answer;
     struct str query_files; /* JSON array as the caller sent them; "": none */
 };
-struct store_thread_variable {
+struct store_message_thread_variable {
     struct str name, value_type;
     struct str value; /* JSON, opened */
     bool has_secret;
@@ -23,17 +23,18 @@ struct store_thread_variable {
  * message_count         of the whole thread
  * parent_message_id     the message the new one follows: as asked for, or the newest of the conversation
  */
-struct store_thread {
+struct store_message_thread {
     const struct store_turn *turns;
     size_t turn_count;
     int64_t message_count;
     struct str parent_message_id;
-    const struct store_thread_variable *variables;
+    const struct store_message_thread_variable *variables;
     size_t variable_count;
 };
-typedef void (*store_thread_done)(void *arg, const struct store_thread *thread, const struct status *status);
+typedef void (*store_message_thread_done)(void *arg, const struct store_message_thread *thread,
+                                          const struct status *status);
 
-struct store_thread_load {
+struct store_message_thread_load {
     struct str workspace_id, app_id, end_user_id, conversation_id;
     struct str parent_message_id; /* "": the newest message */
 };
@@ -41,5 +42,7 @@ struct store_thread_load {
  * Messages whose run has not ended are left out, as are those without an answer that failed before they said something.
  * NOT_FOUND   CONVERSATION_NOT_FOUND: there is none, or it is another app's or end user's; MESSAGE_NOT_FOUND: parent_message_id
  */
-MUST_CHECK enum status_code store_thread_load(struct store *records, const struct store_thread_load *request,
-                                              store_thread_done done, void *arg, struct status *err);
+MUST_CHECK enum status_code store_message_thread_load(struct store *records,
+                                                      const struct store_message_thread_load *request,
+                                                      store_message_thread_done done, void *arg,
+                                                      struct status *err);
