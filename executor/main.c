@@ -10,12 +10,14 @@
 #include "shared/rpc/health.h"
 #include "shared/rpc/reflection.h"
 #include "shared/store/credential.h"
+#include "shared/store/instance.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 struct config {
-    const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file;
+    const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file,
+        *durability;
     int64_t workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
     bool insecure;
 };
@@ -31,6 +33,9 @@ static const struct option options[] = {
     OPTION_EXECUTOR_TOKEN(struct config),
     OPTION_INSECURE(struct config),
     OPTION_MASTER_KEY(struct config),
+    {ROW(durability), .kind = OPTION_CHOICE, .fallback = "power", .choices = "power|process",
+     .help = "what the end of a run has to survive before its caller hears of it: power (the disk has it) or "
+             "process (the system has it)."},
     {ROW(workers), .kind = OPTION_INT, .fallback = "0", .max = WORKERS_MAX,
      .help = "threads that run graphs; 0: one per two cores, at least one."},
     OPTION_RPC_THREADS(struct config),
@@ -63,7 +68,9 @@ static const struct program program = {
 /* Everything that is made at the start, in that order, and ended in stop(). */
 struct process {
     struct rpc_queues *queues;
-    struct store *store;
+    struct store *store, *records;
+    struct instance *instance;
+    struct journal *journal;
     struct helpers *helpers;
     struct versions *versions;
     struct model_source *models;
@@ -72,6 +79,7 @@ struct process {
     struct rpc_server *server;
     struct rpc_health *health;
     struct rpc_reflection *reflection;
+    char instance_id[UUID_TEXT_LEN + 1];
 };
 
 static size_t threads_or(int64_t configured, long share)
@@ -127,6 +135,9 @@ static enum status_code start_services(struct process *p, const struct config *c
         .helpers = p->helpers,
         .versions = p->versions,
         .models = p->models,
+        .records = p->records,
+        .journal = p->journal,
+        .instance_id = p->instance_id,
         .token = config->executor_token,
         .address = own_address(config),
         .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
@@ -142,6 +153,31 @@ static enum status_code start_services(struct process *p, const struct config *c
     return rpc_server_start(p->server, err);
 }
 
+/* Threads that read records: a long conversation does not hold up the next one. */
+enum { RECORD_THREADS = 2 };
+
+/* What an earlier process left open is closed when this returns. */
+static enum status_code open_records(struct process *p, const struct config *config, struct status *err)
+{
+    const struct store_options record_options = {.file = STORE_RECORDS,
+                                          .role = STORE_EXECUTOR,
+                                          .schema = STORE_MIGRATE,
+                                          .master_key = config->master_key,
+                                          .threads = RECORD_THREADS};
+    uuid_format(uuid_v7(), p->instance_id);
+    if (store_open(config->store, &record_options, &p->records, err) != STATUS_OK ||
+        instance_take(config->store, "executor", p->instance_id, &p->instance, err) != STATUS_OK)
+        return status_prefix(err, "records");
+    const struct journal_options journal_options = {
+        .url = config->store,
+        .master_key = config->master_key,
+        .durability = strcmp(config->durability, "process") == 0 ? JOURNAL_PROCESS : JOURNAL_POWER,
+        .instance = instance_number(p->instance)};
+    if (journal_open(&journal_options, &p->journal, err) != STATUS_OK)
+        return status_prefix(err, "journal");
+    return STATUS_OK;
+}
+
 static enum status_code start(struct process *p, const struct config *config, struct status *err)
 {
     const struct store_options store_options = {
@@ -151,6 +187,8 @@ static enum status_code start(struct process *p, const struct config *config, st
         return err->code;
     if (store_open(config->store, &store_options, &p->store, err) != STATUS_OK)
         return status_prefix(err, "store");
+    if (open_records(p, config, err) != STATUS_OK)
+        return err->code;
     if (start_services(p, config, err) != STATUS_OK)
         return err->code;
     return rpc_queues_start(p->queues, err);
@@ -162,10 +200,13 @@ static void stop(struct process *p, int64_t until_ms)
     if (p->server != NULL)
         rpc_server_stop(p->server, until_ms);
     rpc_server_free(p->server);
-    store_close(
-        p->store); /* answers what was asked; afterwards nobody asks workers or helpers for anything */
+    /* What was asked is answered; afterwards nobody asks workers or helpers for anything. */
+    store_close(p->store);
+    store_close(p->records);
     helpers_free(p->helpers);
-    workers_free(p->workers);
+    workers_free(p->workers); /* ends what still runs: the journal takes the ends */
+    journal_close(p->journal);
+    instance_give(p->instance);
     model_source_free(p->models);
     versions_free(p->versions);
     executor_free(p->executor);

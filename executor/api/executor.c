@@ -3,6 +3,7 @@
 
 #include "heddle/executor/v1/executor.pb-c.h"
 #include "shared/base/crypto.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,12 +45,11 @@ enum status_code executor_new(const struct executor_options *options, struct exe
     executor->options = *options;
     executor->token = str_dup(str_c(options->token));
     executor->address = str_dup(str_c(options->address));
-    executor->conversations = conversations_new();
-    if (executor->token == NULL || executor->address == NULL || executor->conversations == NULL) {
+    if (executor->token == NULL || executor->address == NULL) {
         executor_free(executor);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "executor: out of memory");
     }
-    uuid_format(uuid_v7(), executor->instance_id);
+    snprintf(executor->instance_id, sizeof executor->instance_id, "%s", options->instance_id);
     *ret_executor = executor;
     return STATUS_OK;
 }
@@ -62,7 +62,6 @@ void executor_free(struct executor *executor)
         secret_wipe(executor->token, strlen(executor->token));
     free(executor->token);
     free(executor->address);
-    conversations_free(executor->conversations);
     free(executor);
 }
 

@@ -3,11 +3,11 @@
  * Threads  made by the main thread; lives until its servers are freed, workers, helpers and store are ended.
  */
 #pragma once
-#include "executor/api/conversations.h"
 #include "executor/api/versions.h"
 #include "executor/model/backend.h"
 #include "executor/worker/workers.h"
 #include "shared/rpc/server.h"
+#include "shared/store/journal.h"
 
 /*
  * models    what it knows of credentials is brought up to date before a run whose gateway has seen more
@@ -20,6 +20,9 @@ struct executor_options {
     struct helpers *helpers;
     struct versions *versions;
     struct model_source *models;
+    struct store *records;   /* to read conversations from; has the master key */
+    struct journal *journal; /* where runs are recorded */
+    const char *instance_id; /* never used again by another process; copied */
     const char *token, *address;
     struct run_limits limits;
 };
@@ -29,7 +32,6 @@ struct executor {
     struct executor_options options;
     char instance_id[UUID_TEXT_LEN + 1];
     char *token, *address;
-    struct conversations *conversations;
 };
 
 /* RESOURCE_EXHAUSTED: no memory. */

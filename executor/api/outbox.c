@@ -2,13 +2,14 @@
 #include "executor/api/outbox.h"
 
 #include "shared/rpc/wire.h"
+#include <string.h>
 
 /* Field numbers of heddle.executor.v1.ExecuteFrame and what it holds. */
 enum { FRAME_BEGUN = 1, FRAME_EVENTS = 2, FRAME_ENDED = 3, EVENTS_EVENT = 1 };
 
 void outbox_init(struct outbox *o)
 {
-    *o = (struct outbox){.event_count = 0};
+    *o = (struct outbox){.mark = SIZE_MAX};
     buf_init(&o->events, OUTBOX_BYTES_MAX);
     buf_init(&o->begun, 1024);
     buf_init(&o->ended, 256);
@@ -58,6 +59,30 @@ bool outbox_put(struct outbox *o, struct str event)
     return true;
 }
 
+void outbox_mark(struct outbox *o)
+{
+    if (o->mark != SIZE_MAX)
+        return;
+    o->mark = o->events.len;
+    o->mark_count = o->event_count;
+}
+
+void outbox_unmark(struct outbox *o)
+{
+    o->mark = SIZE_MAX;
+}
+
+void outbox_drop_marked(struct outbox *o)
+{
+    if (o->mark == SIZE_MAX)
+        return;
+    buf_clear(&o->ended);
+    if (o->is_closed)
+        return;
+    o->events.len = o->mark;
+    o->event_count = o->mark_count;
+}
+
 void outbox_seal(struct outbox *o)
 {
     o->is_sealed = true;
@@ -92,6 +117,28 @@ static void move(struct buf *from, struct buf *to)
     buf_init(from, to->max);
 }
 
+/* Bytes of events that may go now. */
+static size_t free_bytes(const struct outbox *o)
+{
+    return o->mark < o->events.len ? o->mark : o->events.len;
+}
+
+/* The first `len` bytes have gone; what waits moves to the front. */
+static void drop_front(struct outbox *o, size_t len)
+{
+    o->event_count -= len == o->events.len ? o->event_count : o->mark_count;
+    o->mark_count = 0;
+    if (o->mark != SIZE_MAX)
+        o->mark = 0;
+    memmove(o->events.ptr, o->events.ptr + len, o->events.len - len);
+    o->events.len -= len;
+}
+
+static bool may_end(const struct outbox *o)
+{
+    return o->is_sealed && o->mark == SIZE_MAX && o->ended.len > 0;
+}
+
 enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 {
     buf_init(ret_frame, OUTBOX_BYTES_MAX + 64);
@@ -99,18 +146,18 @@ enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
         move(&o->begun, ret_frame);
         return OUTBOX_MORE;
     }
-    if (o->events.len > 0) {
-        wire_put_bytes(ret_frame, FRAME_EVENTS, buf_str(&o->events));
+    size_t len = free_bytes(o);
+    if (len > 0) {
+        wire_put_bytes(ret_frame, FRAME_EVENTS, str_sub(buf_str(&o->events), 0, len));
         if (ret_frame
                 ->failed) { /* no memory now: what was taken so far makes room, so the next flush tries again */
             buf_fini(ret_frame);
             return OUTBOX_NOTHING;
         }
-        buf_clear(&o->events);
-        o->event_count = 0;
+        drop_front(o, len);
         return OUTBOX_MORE;
     }
-    if (o->is_sealed && o->ended.len > 0) {
+    if (may_end(o)) {
         move(&o->ended, ret_frame);
         return OUTBOX_LAST;
     }
@@ -119,5 +166,5 @@ enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 
 bool outbox_has_next(const struct outbox *o)
 {
-    return o->begun.len > 0 || o->events.len > 0 || (o->is_sealed && o->ended.len > 0);
+    return o->begun.len > 0 || free_bytes(o) > 0 || may_end(o);
 }

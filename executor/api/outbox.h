@@ -19,6 +19,7 @@ struct outbox {
     struct buf events; /* body of heddle.executor.v1.Events */
     size_t event_count;
     struct buf begun, ended; /* frames; empty when not there (yet) */
+    size_t mark, mark_count; /* events before it may go; SIZE_MAX: all may */
     bool is_held;            /* the run's sources are held back */
     bool is_closed;          /* nobody reads: what is put in is dropped */
     bool is_sealed;          /* no event comes any more: the last frame may go */
@@ -32,6 +33,14 @@ MUST_CHECK bool outbox_begin(struct outbox *o, const Heddle__Executor__V1__Begun
 MUST_CHECK bool outbox_end(struct outbox *o, const struct event_finished *finished);
 /* A serialized RunEvent. False: it did not fit, and the stream has a hole: the run has to be ended. */
 MUST_CHECK bool outbox_put(struct outbox *o, struct str event);
+/*
+ * What is put in from here on waits, the last frame too, until it is unmarked: the run's record is not durable yet. A mark
+ * that is there stays where it is.
+ */
+void outbox_mark(struct outbox *o);
+void outbox_unmark(struct outbox *o);
+/* Takes what waits away: it will not come true. The last frame as well. */
+void outbox_drop_marked(struct outbox *o);
 /* No event comes any more. */
 void outbox_seal(struct outbox *o);
 /* Nobody reads any more. */

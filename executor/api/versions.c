@@ -211,6 +211,7 @@ static void loaded(void *arg, const struct store_runnable *runnable, const struc
         arena_init(&version->arena, ENVIRONMENT_BYTES_MAX);
         version->is_disabled = runnable->target.disabled;
         version->mode = runnable->target.mode;
+        version->record = runnable->target.record;
         snprintf(version->app_id, sizeof version->app_id, "%.*s", STR_ARG(runnable->target.app_id));
         snprintf(version->version_id, sizeof version->version_id, "%.*s",
                  STR_ARG(runnable->target.version_id));

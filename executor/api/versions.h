@@ -24,6 +24,8 @@ struct version {
     struct graph *graph;
     bool is_disabled; /* the app */
     enum store_app_mode mode;
+    enum store_record record;
+    int32_t number; /* of the app's versions, from 1 */
     char app_id[37], version_id[37];
     struct store_environment environment; /* texts in `arena` */
     struct arena arena;

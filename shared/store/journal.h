@@ -95,7 +95,7 @@ struct journal_begin {
     struct str conversation_id, message_id, parent_message_id;
     bool conversation_is_new;
     struct str query;
-    struct str query_files; /* JSON array as the caller sent them; "": none */
+    struct str query_files; /* JSON array of the files of the query, as the run has them; "": none */
     struct str
         user_files; /* heddle.v1.ConversationMessage, its field user_files as bytes on the wire; "": none */
     struct str introduction; /* of a new conversation */

@@ -11,7 +11,7 @@
 
 struct store_turn {
     struct str query, answer;
-    struct str query_files; /* JSON array as the caller sent them; "": none */
+    struct str query_files; /* as journal_begin has them */
 };
 struct store_message_thread_variable {
     struct str name, value_type;

@@ -133,6 +133,79 @@ static void too_many_events_hold_the_sources_as_well(void **state)
     outbox_fini(&o);
 }
 
+static void what_is_marked_waits_and_what_came_before_goes(void **state)
+{
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    put_begun(&o);
+    put_event(&o, 10);
+    put_event(&o, 11);
+    outbox_mark(&o);
+    put_event(&o, 12);
+    outbox_mark(&o); /* where it is */
+    put_event(&o, 13);
+    assert_true(outbox_end(&o, &(struct event_finished){.status = RUN_STATUS_SUCCEEDED}));
+    outbox_seal(&o);
+    drop(take(&o, OUTBOX_MORE)); /* begun */
+    frame *f = take(&o, OUTBOX_MORE);
+    assert_int_equal(f->events->n_event, 2);
+    assert_int_equal(f->events->event[1].len, 11);
+    drop(f);
+    take_nothing(&o);
+    outbox_unmark(&o);
+    f = take(&o, OUTBOX_MORE);
+    assert_int_equal(f->events->n_event, 2);
+    assert_int_equal(f->events->event[0].len, 12);
+    drop(f);
+    drop(take(&o, OUTBOX_LAST));
+    outbox_fini(&o);
+}
+
+static void what_will_not_come_true_is_taken_back(void **state)
+{
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    put_event(&o, 10);
+    outbox_mark(&o);
+    put_event(&o, 12);
+    assert_true(outbox_end(&o, &(struct event_finished){.status = RUN_STATUS_SUCCEEDED}));
+    outbox_seal(&o);
+    drop(take(&o, OUTBOX_MORE));
+    put_event(&o, 13);
+    outbox_drop_marked(&o);
+    put_event(&o, 14);
+    assert_true(outbox_end(&o, &(struct event_finished){.status = RUN_STATUS_FAILED}));
+    take_nothing(&o);
+    outbox_unmark(&o);
+    frame *f = take(&o, OUTBOX_MORE);
+    assert_int_equal(f->events->n_event, 1);
+    assert_int_equal(f->events->event[0].len, 14);
+    drop(f);
+    f = take(&o, OUTBOX_LAST);
+    assert_int_equal(f->ended->status, HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED);
+    drop(f);
+    outbox_fini(&o);
+}
+
+static void a_closed_outbox_with_a_mark_holds_nothing(void **state)
+{
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    put_event(&o, 10);
+    outbox_mark(&o);
+    put_event(&o, 12);
+    outbox_close(&o);
+    outbox_drop_marked(&o);
+    assert_true(outbox_put(&o, STR("late")));
+    outbox_unmark(&o);
+    take_nothing(&o);
+    assert_false(outbox_hold(&o));
+    outbox_fini(&o);
+}
+
 static void a_closed_outbox_drops_what_is_put_in(void **state)
 {
     struct outbox o;
@@ -188,6 +261,9 @@ int main(void)
         cmocka_unit_test(a_run_goes_out_from_begun_to_ended),
         cmocka_unit_test(too_many_bytes_hold_the_sources_until_they_are_taken),
         cmocka_unit_test(too_many_events_hold_the_sources_as_well),
+        cmocka_unit_test(what_is_marked_waits_and_what_came_before_goes),
+        cmocka_unit_test(what_will_not_come_true_is_taken_back),
+        cmocka_unit_test(a_closed_outbox_with_a_mark_holds_nothing),
         cmocka_unit_test(a_closed_outbox_drops_what_is_put_in),
         cmocka_unit_test(an_event_that_does_not_fit_leaves_whole_events),
         cmocka_unit_test(without_memory_events_stay_until_there_is_some),
