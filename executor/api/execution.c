@@ -23,6 +23,7 @@ void execution_unref(struct job *job)
     conversation_state_fini(&x->conversation);
     if (x->request != NULL)
         heddle__executor__v1__execute_request__free_unpacked(x->request, NULL);
+    record_fini(&x->record);
     outbox_fini(&x->outbox);
     buf_fini(&x->scratch);
     pthread_mutex_destroy(&x->lock);

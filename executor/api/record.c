@@ -18,6 +18,12 @@ void record_init(struct record *record, struct journal *journal, const struct jo
                               .request = request,
                               .version = version,
                               .conversation = conversation};
+    buf_init(&record->node, LIMIT_RUN_BYTES);
+}
+
+void record_fini(struct record *record)
+{
+    buf_fini(&record->node);
 }
 
 bool record_is_kept(const struct record *record)
@@ -85,15 +91,14 @@ bool record_node(struct record *record, const struct event_node *node)
 {
     if (!record->has_begun || record->version->record != STORE_RECORD_FULL)
         return true;
-    struct buf bytes;
-    buf_init(&bytes, LIMIT_RUN_BYTES);
-    event_encode_node_record(node, &bytes);
-    bool may_go_on = bytes.failed || journal_nodes(record->journal, &record->place, buf_str(&bytes));
-    if (bytes.failed)
-        log_warn("node_not_recorded", LOG_C("run_id", record->request->run_id),
-                 LOG_STR("node_id", node->node_id), LOG_C("why", "no memory, or too large"));
-    buf_fini(&bytes);
-    return may_go_on;
+    struct buf *bytes = &record->node;
+    buf_clear(bytes);
+    event_encode_node_record(node, bytes);
+    if (!bytes->failed)
+        return journal_nodes(record->journal, &record->place, buf_str(bytes));
+    log_warn("node_not_recorded", LOG_C("run_id", record->request->run_id), LOG_STR("node_id", node->node_id),
+             LOG_C("why", "no memory, or too large"));
+    return true;
 }
 
 /* The same without anything that takes memory. */

@@ -18,12 +18,14 @@ struct record {
     const struct conversation_state *conversation;
     int64_t created_at_ms; /* of the run's beginning */
     bool has_begun;
+    struct buf node; /* scratch: a node's record */
 };
 
 /* All is borrowed; nothing is written yet. journal NULL: nothing will be. */
 void record_init(struct record *record, struct journal *journal, const struct journal_ops *ops,
                  const Heddle__Executor__V1__ExecuteRequest *request, const struct version *version,
                  const struct conversation_state *conversation);
+void record_fini(struct record *record);
 /* Is anything of this run written? Then its last events have to wait for it. */
 bool record_is_kept(const struct record *record);
 /* The first event of the run. False: no memory, the run must not go on. */
