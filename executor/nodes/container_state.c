@@ -1,5 +1,6 @@
 /* container_state: see the header. */
 #include "executor/nodes/container_state.h"
+#include "executor/nodes/price.h"
 #include <stdlib.h>
 
 bool container_state_init(struct container_state *s, struct node_exec *x, size_t count)
@@ -14,7 +15,9 @@ bool container_state_init(struct container_state *s, struct node_exec *x, size_t
 void container_state_note(struct container_state *s, const struct node_child *child)
 {
     s->durations_ms[node_child_index(child)] = node_child_elapsed_ms(child);
+    struct money cost = node_child_cost(child);
     s->tokens += node_child_tokens(child);
+    money_add(&s->cost, &cost);
 }
 
 /* The Python names of errors are constants here; a child's has to outlive it. */
@@ -32,12 +35,16 @@ void container_state_end(struct container_state *s, size_t children, int32_t ste
     s->record.durations_ms = s->durations_ms;
     s->record.duration_count = children;
     s->record.reason = reason;
-    struct node_result result = {
-        .inputs = take_inputs, .outputs = take_outputs, .container = &s->record, .total_tokens = s->tokens};
+    struct node_result result = {.inputs = take_inputs,
+                                 .outputs = take_outputs,
+                                 .container = &s->record,
+                                 .total_tokens = s->tokens,
+                                 .cost = s->cost};
     if (failure == NULL) {
         node_succeed(s->x, &result);
         return;
     }
     result.error_type = kept_error_type(s->x, failure->error_type);
+    result.retry_ms = failure->retry_ms;
     node_fail(s->x, &result, "%.*s", STR_ARG(failure->error));
 }

@@ -1,5 +1,5 @@
 /*
- * container_state: what iteration and loop keep while their children run: how long each took, and their tokens.
+ * container_state: what iteration and loop keep while their children run: how long each took, their tokens and price.
  * Memory  counted in the run; lives in the scratch arena of the container's execution.
  */
 #pragma once
@@ -9,12 +9,13 @@ struct container_state {
     struct node_exec *x;
     int64_t *durations_ms; /* by index of the child */
     int64_t tokens;
+    struct money cost;
     struct container_record record;
 };
 
 /* Room for `count` children; 0 is fine. False: no memory. */
 MUST_CHECK bool container_state_init(struct container_state *s, struct node_exec *x, size_t count);
-/* Notes the time and tokens of a child that has ended. */
+/* Notes the time, tokens and price of a child that has ended. */
 void container_state_note(struct container_state *s, const struct node_child *child);
 /*
  * Ends the container, well or (error not NULL) not. Takes the values.

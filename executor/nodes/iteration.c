@@ -25,6 +25,7 @@ struct iteration_state {
     size_t count, begun, living;
     bool has_failed;
     struct value *error, *error_type;
+    int64_t retry_ms;
 };
 
 static void begin_children(struct iteration_state *s);
@@ -156,6 +157,7 @@ static void keep_failure(struct iteration_state *s, size_t index, const struct c
     s->has_failed = true;
     s->error = value_string(a, failure->error);
     s->error_type = value_string(a, failure->error_type);
+    s->retry_ms = failure->retry_ms;
 }
 
 static void iteration_child_ended(struct node_exec *x, struct node_child *child,
@@ -181,9 +183,9 @@ static void finish(struct iteration_state *s)
     struct value *inputs = s->inputs;
     s->inputs = NULL;
     if (s->has_failed) {
-        const struct child_failure failure = {s->error != NULL ? value_text(s->error)
-                                                               : STR("An element failed"),
-                                              s->error_type != NULL ? value_text(s->error_type) : STR("")};
+        const struct child_failure failure = {
+            s->error != NULL ? value_text(s->error) : STR("An element failed"),
+            s->error_type != NULL ? value_text(s->error_type) : STR(""), s->retry_ms};
         container_state_end(&s->container, s->begun, (int32_t)s->count, NULL, inputs, NULL, &failure);
         return;
     }

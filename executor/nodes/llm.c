@@ -24,14 +24,14 @@ struct llm_state {
 static void llm_state_fini(void *state);
 static void text_came(void *arg, struct str delta);
 static void reply_done(void *arg, const struct model_reply *reply);
-static void reply_failed(void *arg, const char *error_type, struct str message);
+static void reply_failed(void *arg, const struct model_failure *failure);
 static bool read_structured(struct llm_state *s, const struct model_reply *reply, struct value **ret);
 static void fail_for_memory(struct llm_state *s);
-static struct node_result take_record(struct llm_state *s);
+static struct node_result take_record(struct llm_state *s, const struct model_route *route);
 static struct value *make_outputs(struct llm_state *s, struct value *take_usage, struct value *take_reason,
                                   struct value *take_structured);
 static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
-                                       struct value *take_reason);
+                                       struct value *take_reason, const struct model_route *route);
 
 static void show_text(void *arg, struct str piece)
 {
@@ -72,7 +72,7 @@ static void llm_start(struct node_exec *x)
         return;
     }
     if (!llm_prompt_make(config, x, &s->prompt, &err)) {
-        struct node_result result = take_record(s);
+        struct node_result result = take_record(s, NULL);
         result.error_type = s->prompt.error_type;
         node_fail(x, &result, "%s", err.message);
         return;
@@ -84,9 +84,8 @@ static void llm_start(struct node_exec *x)
                                     .message_count = s->prompt.message_count,
                                     .params = s->prompt.params};
     if (node_model_start(x, &request, &callbacks, s, &err) == NULL) {
-        struct node_result result = take_record(s);
-        result.error_type = model_refusal_type(&err);
-        node_fail(x, &result, "%s", err.message);
+        struct model_failure failure = model_refusal(&err);
+        reply_failed(s, &failure);
     }
 }
 
@@ -135,10 +134,10 @@ static void reply_done(void *arg, const struct model_reply *reply)
     struct value *reason =
         reply->finish_reason.len > 0 ? value_string(a, reply->finish_reason) : value_none();
     struct node_result result = {
-        .process_data = make_process_data(s, value_ref(usage), value_ref(reason)),
+        .process_data = make_process_data(s, value_ref(usage), value_ref(reason), &reply->route),
         .outputs = make_outputs(s, usage, reason, structured),
-        .total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens,
     };
+    model_usage_put(&result, &reply->usage);
     result.inputs = s->prompt.inputs;
     s->prompt.inputs = NULL;
     node_succeed(s->x, &result);
@@ -154,21 +153,20 @@ static bool read_structured(struct llm_state *s, const struct model_reply *reply
     if (rc == STATUS_RESOURCE_EXHAUSTED) {
         fail_for_memory(s);
     } else if (rc != STATUS_OK) {
-        struct node_result result = take_record(s);
+        struct node_result result = take_record(s, &reply->route);
         result.error_type = "OutputParserError";
-        result.total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens;
+        model_usage_put(&result, &reply->usage);
         said.len = str_is_utf8(said) ? str_utf8_cut(said, QUOTED_BYTES_MAX) : 0;
         node_fail(s->x, &result, "Failed to parse structured output: %.*s", STR_ARG(said));
     }
     return rc == STATUS_OK;
 }
 
-static void reply_failed(void *arg, const char *error_type, struct str message)
+static void reply_failed(void *arg, const struct model_failure *failure)
 {
     struct llm_state *s = arg;
-    struct node_result result = take_record(s);
-    result.error_type = error_type;
-    node_fail(s->x, &result, "%.*s", STR_ARG(message));
+    struct node_result result = take_record(s, &failure->route);
+    model_failure_end(s->x, failure, &result);
 }
 
 static void fail_for_memory(struct llm_state *s)
@@ -180,18 +178,18 @@ static void fail_for_memory(struct llm_state *s)
 
 /* --- records and outputs --- */
 
-/* What a failure leaves. */
-static struct node_result take_record(struct llm_state *s)
+/* What a failure leaves. route NULL: the model was not asked. */
+static struct node_result take_record(struct llm_state *s, const struct model_route *route)
 {
     struct node_result result = {.inputs = s->prompt.inputs,
-                                 .process_data = make_process_data(s, NULL, NULL)};
+                                 .process_data = make_process_data(s, NULL, NULL, route)};
     s->prompt.inputs = NULL;
     return result;
 }
 
 /* usage and reason are left out when NULL. */
 static struct value *make_process_data(struct llm_state *s, struct value *take_usage,
-                                       struct value *take_reason)
+                                       struct value *take_reason, const struct model_route *route)
 {
     struct value_account *a = node_exec_account(s->x);
     struct value_builder b;
@@ -203,8 +201,8 @@ static struct value *make_process_data(struct llm_state *s, struct value *take_u
         value_object_put(&b, STR("usage"), take_usage);
     if (take_reason != NULL)
         value_object_put(&b, STR("finish_reason"), take_reason);
-    value_object_put(&b, STR("model_provider"), value_string(a, s->config->model.provider));
-    value_object_put(&b, STR("model_name"), value_string(a, s->config->model.name));
+    model_identity_put(&b, a, s->config->model.provider, s->config->model.name);
+    model_route_put(&b, a, route);
     return value_object_end(&b);
 }
 

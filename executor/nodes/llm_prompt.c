@@ -217,7 +217,7 @@ static bool make_messages(struct prompt_build *b)
     b->messages = messages_new(b->x, 2 * c->message_count + memory_messages_max(&c->model.memory, b->x) + 4);
     if (b->messages == NULL)
         return fail_memory(b);
-    b->facts = model_facts_of(c->model.provider, c->model.name);
+    b->facts = model_config_facts(&c->model, b->x);
     b->room = memory_room(&b->facts, out->params);
     if (!(c->model.is_completion ? put_completion(b) : put_chat(b)))
         return fail_memory(b);

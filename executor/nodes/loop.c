@@ -215,7 +215,7 @@ static void loop_start(struct node_exec *x)
     s->inputs = value_object_end(&inputs);
     node_container_started(x, s->inputs, (int32_t)config->rounds);
     if (!is_set) {
-        const struct child_failure failure = {str_c(err.message), STR("ValueError")};
+        const struct child_failure failure = {.error = str_c(err.message), .error_type = STR("ValueError")};
         end_loop(s, "error", &failure);
         return;
     }
@@ -289,7 +289,7 @@ static void loop_child_ended(struct node_exec *x, struct node_child *child,
                                : s->config->breaks.count == 0 ? CONDITION_FALSE
                                                               : must_break(s, &err);
     if (v == CONDITION_ERROR) {
-        const struct child_failure broken = {str_c(err.message), STR("ValueError")};
+        const struct child_failure broken = {.error = str_c(err.message), .error_type = STR("ValueError")};
         end_loop(s, "error", &broken);
     } else if (v == CONDITION_TRUE) {
         end_loop(s, "loop_break", NULL);

@@ -9,13 +9,13 @@ static void ask_fini(void *arg);
 static struct value *list_of(struct value_account *a, struct value *file);
 static void text_came(void *arg, struct str delta);
 static void reply_done(void *arg, const struct model_reply *reply);
-static void reply_failed(void *arg, const char *error_type, struct str message);
+static void reply_failed(void *arg, const struct model_failure *failure);
 
 bool model_ask_init(struct model_ask *ask, struct node_exec *x, const struct model_config *config)
 {
     ask->x = x;
     ask->config = config;
-    ask->facts = model_facts_of(config->provider, config->name);
+    ask->facts = model_config_facts(config, x);
     buf_init(&ask->text, node_exec_account(x)->max);
     ask->messages = messages_new(x, MODEL_ASK_MESSAGES_MAX);
     if (ask->messages != NULL && model_config_params(config, x, &ask->params) &&
@@ -56,7 +56,8 @@ bool model_ask_see(struct model_ask *ask)
         char message[100];
         snprintf(message, sizeof message, "The vision variable is no file but of type %s",
                  value_type_name(v));
-        ask->failed(ask, "InvalidVariableTypeError", str_c(message));
+        ask->failed(ask, &(struct model_failure){.error_type = "InvalidVariableTypeError",
+                                                 .message = str_c(message)});
         return false;
     }
     if (ask->files != NULL && model_files_add(ask->x, &ask->images, ask->files, ask->config->detail))
@@ -120,10 +121,20 @@ void model_ask_send(struct model_ask *ask, const struct model_tool *tools, size_
                                     .params = ask->params,
                                     .tools = tools,
                                     .tool_count = tool_count};
-    if (!messages_end(ask->messages, &request.messages, &request.message_count, &ask->prompts))
+    if (!messages_end(ask->messages, &request.messages, &request.message_count, &ask->prompts)) {
         model_ask_no_memory(ask);
-    else if (node_model_start(ask->x, &request, &callbacks, ask, &err) == NULL)
-        ask->failed(ask, model_refusal_type(&err), str_c(err.message));
+        return;
+    }
+    ask->has_asked = true;
+    if (node_model_start(ask->x, &request, &callbacks, ask, &err) == NULL) {
+        struct model_failure failure = model_refusal(&err);
+        ask->failed(ask, &failure);
+    }
+}
+
+const struct model_route *model_ask_route(const struct model_ask *ask, const struct model_failure *failure)
+{
+    return ask->has_asked ? &failure->route : NULL;
 }
 
 static void text_came(void *arg, struct str delta)
@@ -145,8 +156,8 @@ static void reply_done(void *arg, const struct model_reply *reply)
     ask->answered(ask, reply);
 }
 
-static void reply_failed(void *arg, const char *error_type, struct str message)
+static void reply_failed(void *arg, const struct model_failure *failure)
 {
     struct model_ask *ask = arg;
-    ask->failed(ask, error_type, message);
+    ask->failed(ask, failure);
 }

@@ -14,7 +14,7 @@ struct model_ask {
     struct node_exec *x;
     const struct model_config *config;
     void (*answered)(struct model_ask *ask, const struct model_reply *reply);
-    void (*failed)(struct model_ask *ask, const char *error_type, struct str message);
+    void (*failed)(struct model_ask *ask, const struct model_failure *failure);
 
     struct model_facts facts;
     struct messages *messages;
@@ -24,6 +24,7 @@ struct model_ask {
     struct value *params;
     struct buf text; /* all the model has said */
     size_t charged;
+    bool has_asked; /* the model: a failure before has no route */
 };
 
 /* ask is zeroed but for its callbacks, and lives in the node's state. False: no memory, and the node has failed. */
@@ -46,5 +47,7 @@ void model_ask_put_result(struct model_ask *ask, struct str text, const struct m
  */
 void model_ask_send(struct model_ask *ask, const struct model_tool *tools, size_t tool_count);
 
+/* Of a failure; NULL: the model was never asked. */
+const struct model_route *model_ask_route(const struct model_ask *ask, const struct model_failure *failure);
 /* Fails the node and with it the run: there is no memory left. */
 void model_ask_no_memory(struct model_ask *ask);

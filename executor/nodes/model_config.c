@@ -87,6 +87,15 @@ static void compile_vision(struct node_compile *nc, const struct value *vision, 
 
 /* --- in a run --- */
 
+struct model_facts model_config_facts(const struct model_config *config, struct node_exec *x)
+{
+    struct model_facts facts = model_facts_of(config->provider, config->name);
+    int64_t context = node_exec_model_context(x, config->provider, config->name);
+    if (context > 0)
+        facts.context_tokens = context;
+    return facts;
+}
+
 bool model_config_params(const struct model_config *config, struct node_exec *x, struct value **ret)
 {
     *ret = NULL;

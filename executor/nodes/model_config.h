@@ -25,6 +25,8 @@ struct model_config {
 
 /* Reads model, memory and vision of a node's data. */
 void model_config_compile(struct node_compile *nc, const struct value *data, struct model_config *ret);
+/* What is known of the model by its name, and its context as the settings have it. */
+struct model_facts model_config_facts(const struct model_config *config, struct node_exec *x);
 /*
  * completion_params with their templates rendered: an object, or NULL when there are none. The caller owns it.
  * False: no memory.

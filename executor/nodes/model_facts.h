@@ -1,7 +1,7 @@
 /*
  * model_facts: what is known of a model by its name: how much it reads, and in which ways it can be made to answer in form.
- * The figures are those the providers state for a family; they are defaults, which a table of settings (by provider and
- * model) will be able to replace.
+ * The figures are those the providers state for a family; they are defaults, the context for models whose settings have none
+ * (node_exec_model_context()).
  * Threads  plain functions.
  */
 #pragma once

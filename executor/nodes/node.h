@@ -11,6 +11,7 @@ struct node_exec;      /* one execution of a node; opaque here, executor/run/ ow
 struct node_child;     /* a run of a container's nodes: one element, one round; executor/run/ owns it */
 struct child_failure { /* of a node in it, without a strategy for failures */
     struct str error, error_type;
+    int64_t retry_ms; /* as in node_result */
 };
 struct node_compile; /* a node under compilation; executor/graph/ owns it */
 
@@ -100,9 +101,20 @@ struct value *node_exec_lookup(void *x, const struct selector *selector);
 /* Renders with the run's variables; NULL on failure (the account says so). Caller owns the string value. */
 struct value *node_exec_render(struct node_exec *x, const struct template *t, enum template_form form);
 
-struct usage { /* tokens; prices are decimal strings, "0" while models have no price */
+/* Money: whole 10^-7 of a currency, the smallest amount Dify counts. Sums stop at what the type can hold. */
+struct money {
+    int64_t amount;
+    struct str currency; /* ISO 4217 code; lives as long as the run. Empty: nothing had a price */
+};
+/* What the tokens of a usage cost. Texts live as long as the run, and are empty when nothing had a price. */
+struct usage_price {
+    int64_t prompt, completion;                                                /* as money.amount */
+    struct str prompt_unit_price, completion_unit_price, price_unit, currency; /* as in model_price */
+};
+struct usage {
     int64_t prompt_tokens, completion_tokens;
     int64_t latency_ms, first_token_ms; /* first_token_ms -1: none seen */
+    struct usage_price price;           /* filled in by the run; hosts leave it empty */
 };
 /* What a container says of its children when it ends; lives in its scratch arena. */
 struct container_record {
@@ -118,6 +130,7 @@ struct node_result {
     const struct container_record *container; /* of containers; NULL: nothing to say */
     struct str handle; /* branch nodes: the chosen handle; must outlive the graph's runs (config) */
     int64_t total_tokens;
+    struct money cost;      /* of those tokens */
     const char *error_type; /* failures: static string, e.g. "VariableNotFoundError" */
     int64_t retry_ms;       /* failures: it may go better in so many ms; 0: not known */
 };
@@ -138,6 +151,7 @@ struct node_child *node_child_start(struct node_exec *x, int32_t index, bool has
 int32_t node_child_index(const struct node_child *child);
 int64_t node_child_elapsed_ms(const struct node_child *child);
 int64_t node_child_tokens(const struct node_child *child); /* of all model calls in it so far */
+struct money node_child_cost(const struct node_child *child);
 /* A variable of the container ([container, name]) as the nodes around it see it; v is borrowed. */
 void node_container_set(struct node_exec *x, struct str name, struct value *v);
 /* The same as the child sees it. */
@@ -223,7 +237,7 @@ struct model_reply {
 };
 struct model_failure {
     const char *error_type; /* as dify-dsl.md 3.6 names them (InvokeRateLimitError …); static */
-    struct str message;
+    struct str message; /* without the time of retry_ms: whoever shows it adds that (model_failure_words()) */
     struct model_route route;
     int64_t retry_ms; /* all credentials rest: the first is back in so many ms; 0: not known, or of no use */
 };
@@ -233,6 +247,8 @@ struct model_callbacks { /* called on the worker's loop, never from inside model
     void (*done)(void *arg, const struct model_reply *reply);       /* last call on success */
     void (*failed)(void *arg, const struct model_failure *failure); /* last call on failure */
 };
+/* Tokens of prompt and answer together that the settings give the model; 0: they say nothing of it. */
+int64_t node_exec_model_context(struct node_exec *x, struct str provider, struct str model);
 /* NULL: err says why (no credential for the provider, no memory); no callback comes then. */
 struct model_call *node_model_start(struct node_exec *x, const struct model_request *request,
                                     const struct model_callbacks *callbacks, void *arg, struct status *err);

@@ -19,13 +19,13 @@ struct extractor_state {
 static void state_fini(void *state);
 static void put_question(struct extractor_state *s);
 static void answered(struct model_ask *ask, const struct model_reply *reply);
-static void failed(struct model_ask *ask, const char *error_type, struct str message);
+static void failed(struct model_ask *ask, const struct model_failure *failure);
 static struct value *find(struct extractor_state *s, const struct model_tool_call *call, struct status *why);
 static struct value *make_outputs(struct extractor_state *s, const struct value *found,
                                   const struct status *why, struct value *take_usage);
 static struct value *make_inputs(struct extractor_state *s);
 static struct value *make_process_data(struct extractor_state *s, struct value *take_usage,
-                                       const struct model_reply *reply);
+                                       const struct model_reply *reply, const struct model_route *route);
 static struct value *make_function(const struct extractor_state *s);
 
 /* --- compile --- */
@@ -114,8 +114,9 @@ static void answered(struct model_ask *ask, const struct model_reply *reply)
     struct value *usage = model_usage(node_exec_account(ask->x), &reply->usage);
     struct value *found = find(s, reply->call_count > 0 ? &reply->calls[0] : NULL, &why);
     struct node_result result = {.inputs = make_inputs(s),
-                                 .process_data = make_process_data(s, value_ref(usage), reply),
-                                 .total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens};
+                                 .process_data =
+                                     make_process_data(s, value_ref(usage), reply, &reply->route)};
+    model_usage_put(&result, &reply->usage);
     if (found != NULL)
         (void)parameters_check(&s->config->parameters, found, &why); /* what is wrong is told, not an error */
     result.outputs = make_outputs(s, found, &why, usage);
@@ -160,7 +161,7 @@ static struct value *make_outputs(struct extractor_state *s, const struct value 
     return value_object_end(&b);
 }
 
-static void failed(struct model_ask *ask, const char *error_type, struct str message)
+static void failed(struct model_ask *ask, const struct model_failure *failure)
 {
     struct extractor_state *s = CONTAINER_OF(ask, struct extractor_state, ask);
     struct value_account *a = node_exec_account(ask->x);
@@ -168,12 +169,13 @@ static void failed(struct model_ask *ask, const char *error_type, struct str mes
     value_object_begin(&b, a);
     value_object_put(&b, STR("__is_success"), value_int(a, 0));
     value_object_put(&b, STR("__reason"), value_string(a, STR("Failed to invoke model")));
-    value_object_put(&b, STR("__error"), value_string(a, message));
+    value_object_put(&b, STR("__error"),
+                     value_string(a, model_failure_words(node_exec_arena(ask->x), failure)));
     struct node_result result = {.inputs = make_inputs(s),
-                                 .process_data = make_process_data(s, value_none(), NULL),
-                                 .outputs = value_object_end(&b),
-                                 .error_type = error_type};
-    node_fail(ask->x, &result, "%.*s", STR_ARG(message));
+                                 .process_data =
+                                     make_process_data(s, value_none(), NULL, model_ask_route(ask, failure)),
+                                 .outputs = value_object_end(&b)};
+    model_failure_end(ask->x, failure, &result);
 }
 
 /* --- records --- */
@@ -195,9 +197,9 @@ static struct value *make_inputs(struct extractor_state *s)
     return value_object_end(&b);
 }
 
-/* reply NULL: there is none. */
+/* reply NULL: there is none. route NULL: the model was not asked. */
 static struct value *make_process_data(struct extractor_state *s, struct value *take_usage,
-                                       const struct model_reply *reply)
+                                       const struct model_reply *reply, const struct model_route *route)
 {
     struct value_account *a = node_exec_account(s->ask.x);
     const struct model_config *model = &s->config->model;
@@ -213,6 +215,7 @@ static struct value *make_process_data(struct extractor_state *s, struct value *
     model_identity_put(&b, a, model->provider, model->name);
     if (reply != NULL)
         value_object_put(&b, STR("llm_text"), value_string(a, buf_str(&s->ask.text)));
+    model_route_put(&b, a, route);
     return value_object_end(&b);
 }
 

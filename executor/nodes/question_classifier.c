@@ -23,12 +23,12 @@ static void compile_class(struct node_compile *nc, const struct value *entry, si
                           struct question_class *ret);
 static void state_fini(void *state);
 static void answered(struct model_ask *ask, const struct model_reply *reply);
-static void failed(struct model_ask *ask, const char *error_type, struct str message);
+static void failed(struct model_ask *ask, const struct model_failure *failure);
 static struct value *make_names(struct classifier_state *s);
 static void put_question(struct classifier_state *s, const struct value *query);
 static size_t choose(const struct classifier_config *config, const struct value *said);
 static struct node_result take_record(struct classifier_state *s, struct value *take_usage,
-                                      struct value *take_reason);
+                                      struct value *take_reason, const struct model_route *route);
 
 /* --- compile --- */
 
@@ -110,7 +110,8 @@ static void classifier_start(struct node_exec *x)
     model_identity_put(&inputs, a, config->model.provider, config->model.name);
     s->inputs = value_object_end(&inputs);
     if (config->class_count == 0) {
-        failed(&s->ask, "WorkflowNodeError", STR("The question classifier has no classes"));
+        failed(&s->ask, &(struct model_failure){.error_type = "WorkflowNodeError",
+                                                .message = STR("The question classifier has no classes")});
         return;
     }
     if (!model_ask_see(&s->ask))
@@ -183,8 +184,8 @@ static void answered(struct model_ask *ask, const struct model_reply *reply)
         reply->finish_reason.len > 0 ? value_string(a, reply->finish_reason) : value_none();
     struct status err = {0};
     enum status_code rc = reply_json_block(a, buf_str(&ask->text), &said, &err);
-    struct node_result result = take_record(s, value_ref(usage), reason);
-    result.total_tokens = reply->usage.prompt_tokens + reply->usage.completion_tokens;
+    struct node_result result = take_record(s, value_ref(usage), reason, &reply->route);
+    model_usage_put(&result, &reply->usage);
     if (rc != STATUS_OK) {
         value_unref(usage);
         result.error_type = rc == STATUS_NOT_FOUND ? "ValueError" : "OutputParserError";
@@ -217,16 +218,15 @@ static size_t choose(const struct classifier_config *config, const struct value 
     return 0;
 }
 
-static void failed(struct model_ask *ask, const char *error_type, struct str message)
+static void failed(struct model_ask *ask, const struct model_failure *failure)
 {
-    struct node_result result =
-        take_record(CONTAINER_OF(ask, struct classifier_state, ask), value_none(), value_none());
-    result.error_type = error_type;
-    node_fail(ask->x, &result, "%.*s", STR_ARG(message));
+    struct classifier_state *s = CONTAINER_OF(ask, struct classifier_state, ask);
+    struct node_result result = take_record(s, value_none(), value_none(), model_ask_route(ask, failure));
+    model_failure_end(ask->x, failure, &result);
 }
 
 static struct node_result take_record(struct classifier_state *s, struct value *take_usage,
-                                      struct value *take_reason)
+                                      struct value *take_reason, const struct model_route *route)
 {
     struct value_account *a = node_exec_account(s->ask.x);
     const struct model_config *model = &s->config->model;
@@ -240,6 +240,7 @@ static struct node_result take_record(struct classifier_state *s, struct value *
     value_object_put(&b, STR("usage"), take_usage);
     value_object_put(&b, STR("finish_reason"), take_reason);
     model_identity_put(&b, a, model->provider, model->name);
+    model_route_put(&b, a, route);
     result.process_data = value_object_end(&b);
     return result;
 }

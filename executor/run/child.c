@@ -28,7 +28,8 @@ struct node_child *node_child_start(struct node_exec *x, int32_t index, bool has
     }
     child->index = index;
     child->started_us = run_now_us(run);
-    child->tokens = 0;
+    child->tokens = child->retry_ms = 0;
+    child->cost = (struct money){0};
     child->has_ended = child->has_failed = child->must_leave = false;
     DL_APPEND(x->children, child);
     if (!scope_begin(&child->scope, x->scope, x, !has_own_variables)) {
@@ -72,6 +73,11 @@ int64_t node_child_elapsed_ms(const struct node_child *child)
 int64_t node_child_tokens(const struct node_child *child)
 {
     return child->tokens;
+}
+
+struct money node_child_cost(const struct node_child *child)
+{
+    return child->cost;
 }
 
 static void set_by_name(struct frame *f, const struct node *node, struct str name, struct value *v)
@@ -171,13 +177,14 @@ void child_note_end(struct node_child *child)
     run_note(owner->run, owner);
 }
 
-void child_fail(struct node_child *child, struct str error, struct str error_type)
+void child_fail(struct node_child *child, const struct child_failure *failure)
 {
     struct run *run = child->scope.run;
-    scope_cancel(&child->scope, NODE_STATUS_FAILED, error);
+    scope_cancel(&child->scope, NODE_STATUS_FAILED, failure->error);
     child->has_failed = true;
-    child->error = value_string(&run->account, error);
-    child->error_type = value_string(&run->account, error_type);
+    child->error = value_string(&run->account, failure->error);
+    child->error_type = value_string(&run->account, failure->error_type);
+    child->retry_ms = failure->retry_ms;
     child_note_end(child);
 }
 
@@ -190,7 +197,8 @@ void child_deliver_ends(struct node_exec *x)
 {
     struct node_child *child;
     while (x->state == EXEC_RUNNING && (child = x->ended_first) != NULL) {
-        const struct child_failure failure = {text_or_empty(child->error), text_or_empty(child->error_type)};
+        const struct child_failure failure = {text_or_empty(child->error), text_or_empty(child->error_type),
+                                              child->retry_ms};
         x->ended_first = child->next_ended;
         x->node->type->child_ended(x, child, child->has_failed ? &failure : NULL);
     }

@@ -1,6 +1,7 @@
 /*
  * emit: the events of a run, made from its state at the moment they happen (dify-dsl.md 5.2, 5.3).
  */
+#include "executor/nodes/price.h"
 #include "executor/run/run_core.h"
 #include <stdio.h>
 
@@ -126,6 +127,7 @@ static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum 
                                              [ERROR_STRATEGY_DEFAULT_VALUE] = "default-value"};
     int64_t now_us = run_now_us(x->run);
     struct value *files = files_in(x->run, x->result.outputs);
+    char price[MONEY_TEXT_BYTES];
     struct run_event event = {.kind = kind, .node = node_of(x)};
     struct event_node *n = &event.node;
     int64_t from_us = kind == EVENT_NODE_RETRY ? x->attempt_us : x->started_us;
@@ -142,10 +144,11 @@ static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum 
         n->error_strategy = str_c(strategies[x->node->error_strategy]);
     n->total_tokens = x->result.total_tokens;
     if (n->total_tokens > 0) {
-        n->total_price = STR("0");
-        n->currency = STR("USD");
+        n->total_price = money_text(x->result.cost.amount, x->result.cost.currency, price);
+        n->currency = money_currency(x->result.cost.currency);
     }
     n->retry_index = x->retries;
+    n->retry_ms = x->result.retry_ms;
     n->files = files;
     if (node_is_container(x->node))
         put_container(x, n);
@@ -250,6 +253,8 @@ static void emit_finished(struct run *run, enum run_status status, enum end_reas
                                              .error = error,
                                              .elapsed_ms = (now_us - run->started_us) / 1000,
                                              .total_tokens = run->tokens,
+                                             .usage = run->usage,
+                                             .retry_ms = reason == END_REASON_NODE_FAILED ? run->retry_ms : 0,
                                              .total_steps = run->steps,
                                              .exceptions_count = run->exceptions,
                                              .created_at_ms = run->params.wall_ms,

@@ -80,8 +80,9 @@ struct event_node {
     struct str error, error_type;
     struct str error_strategy; /* "fail-branch", "default-value" or empty */
     int64_t total_tokens;
-    struct str total_price, currency; /* empty when there were no tokens */
+    struct str total_price, currency; /* decimal text; empty when there were no tokens */
     int32_t retry_index;
+    int64_t retry_ms;          /* of a failure: it may go better in so many ms; 0: not known */
     const struct value *files; /* files among the outputs: an array, or NULL for none */
 
     int32_t steps, length;
@@ -110,7 +111,7 @@ struct event_reasoning {
     bool is_final;
 };
 struct event_message_end {
-    struct usage usage;            /* of all model calls */
+    struct usage usage;            /* of all model calls, as in event_finished */
     const struct value *reasoning; /* object: reasoning text by node id; NULL for none */
     const struct value *files;     /* of the answer: an array, or NULL for none */
 };
@@ -125,6 +126,12 @@ struct event_finished {
     const struct value *outputs; /* object, as far as it came; NULL reads as {} */
     struct str error;
     int64_t elapsed_ms, total_tokens;
+    /*
+     * Of all model calls. Prices of several currencies are no sum: the first one's are added up, those of others are left
+     * out. Unit prices are those of the last call in that currency.
+     */
+    struct usage usage;
+    int64_t retry_ms; /* of the node that failed the run: it may go better in so many ms; 0: not known */
     int32_t total_steps, exceptions_count;
     int64_t created_at_ms, finished_at_ms;
     struct str end_user_id, user;

@@ -3,6 +3,7 @@
  * it, so a node may end from inside its own start() or from a callback.
  */
 #include "executor/nodes/model_record.h"
+#include "executor/nodes/price.h"
 #include "executor/run/run_core.h"
 #include <assert.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@
 
 static void model_text(void *arg, struct str delta);
 static void model_done(void *arg, const struct model_reply *reply);
-static void model_failed(void *arg, const char *error_type, struct str message);
+static void model_failed(void *arg, const struct model_failure *failure);
+static bool keep_price(struct run *run, struct model_price *price);
 static void note_from_outside(struct node_exec *x);
 static void add_usage(struct usage *sum, const struct usage *more);
 static void drop_result(struct node_exec *x);
@@ -70,7 +72,7 @@ void exec_deliver(struct node_exec *x)
         add_usage(&x->run->usage, &m->reply.usage);
         m->callbacks.done(m->arg, &m->reply);
     } else {
-        m->callbacks.failed(m->arg, m->error_type, m->message);
+        m->callbacks.failed(m->arg, &m->failure);
     }
 }
 
@@ -234,6 +236,12 @@ void node_reasoning_chunk(struct node_exec *x, struct str text, bool is_final)
         emit_reasoning(x, text, is_final);
 }
 
+int64_t node_exec_model_context(struct node_exec *x, struct str provider, struct str model)
+{
+    const struct run_host *host = x->run->host;
+    return host->model_context == NULL ? 0 : host->model_context(x->run->host_arg, x->run, provider, model);
+}
+
 struct model_call *node_model_start(struct node_exec *x, const struct model_request *request,
                                     const struct model_callbacks *callbacks, void *arg, struct status *err)
 {
@@ -271,21 +279,43 @@ static void model_done(void *arg, const struct model_reply *reply)
 {
     struct node_exec *x = arg;
     x->model.is_done = true;
-    x->model.reply = *reply;
-    x->model.reply.finish_reason = arena_copy(&x->scratch, reply->finish_reason);
-    x->model.reply.calls = model_calls_copy(&x->scratch, reply->calls, reply->call_count);
-    if (x->model.reply.finish_reason.ptr == NULL || x->model.reply.calls == NULL)
+    if (!model_reply_copy(&x->scratch, reply, &x->model.reply) || !keep_price(x->run, &x->model.reply.price))
         no_memory(x);
+    else
+        price_of_usage(&x->model.reply.price, &x->model.reply.usage);
     note_from_outside(x);
 }
 
-static void model_failed(void *arg, const char *error_type, struct str message)
+/* Sums outlive the attempt. False: no memory. */
+static bool keep_price(struct run *run, struct model_price *price)
+{
+    struct str *texts[] = {&price->prompt_unit_price, &price->completion_unit_price, &price->price_unit,
+                           &price->currency};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct run_text *kept = run->texts;
+        if (texts[i]->len == 0)
+            continue;
+        while (kept != NULL && !str_eq(kept->text, *texts[i]))
+            kept = kept->next;
+        if (kept == NULL) {
+            kept = arena_alloc(&run->arena, sizeof *kept);
+            if (kept == NULL)
+                return false;
+            *kept = (struct run_text){run->texts, arena_copy(&run->arena, *texts[i])};
+            if (kept->text.ptr == NULL)
+                return false;
+            run->texts = kept;
+        }
+        *texts[i] = kept->text;
+    }
+    return true;
+}
+
+static void model_failed(void *arg, const struct model_failure *failure)
 {
     struct node_exec *x = arg;
     x->model.has_failed = true;
-    x->model.error_type = error_type;
-    x->model.message = arena_copy(&x->scratch, message);
-    if (x->model.message.ptr == NULL)
+    if (!model_failure_copy(&x->scratch, failure, &x->model.failure))
         no_memory(x);
     note_from_outside(x);
 }
@@ -303,6 +333,7 @@ static void add_usage(struct usage *sum, const struct usage *more)
     sum->prompt_tokens += more->prompt_tokens;
     sum->completion_tokens += more->completion_tokens;
     sum->latency_ms += more->latency_ms;
+    price_add(&sum->price, &more->price);
 }
 
 static void no_memory(struct node_exec *x)

@@ -2,6 +2,7 @@
  * outcome: what the end of a node leads to: outputs stored and put together, edges taken, texts sent, and for failures the
  * next attempt, the way the export handles them, or the end of the run (dify-dsl.md 3.2, 3.5, 3.6, 3.8).
  */
+#include "executor/nodes/price.h"
 #include "executor/run/run_core.h"
 #include <stdio.h>
 
@@ -35,8 +36,10 @@ static void count_tokens(const struct node_exec *x)
     if (node_is_container(x->node))
         return;
     x->run->tokens += x->result.total_tokens;
-    for (struct scope *s = x->scope; s->owner != NULL; s = s->around)
+    for (struct scope *s = x->scope; s->owner != NULL; s = s->around) {
         scope_child(s)->tokens += x->result.total_tokens;
+        money_add(&scope_child(s)->cost, &x->result.cost);
+    }
 }
 
 static void node_succeeded(struct run *run, struct node_exec *x)
@@ -100,13 +103,17 @@ static void node_fails_its_scope(struct run *run, struct node_exec *x)
     /* Both may lie in the scratch memory of x. */
     struct value *error = value_string(&run->account, x->error);
     struct value *error_type = value_string(&run->account, str_c(x->result.error_type));
-    struct str text = error != NULL ? value_text(error) : STR("A node failed");
+    struct child_failure failure = {.error = error != NULL ? value_text(error) : STR("A node failed"),
+                                    .error_type = error_type != NULL ? value_text(error_type) : STR(""),
+                                    .retry_ms = x->result.retry_ms};
     emit_node_finished(x, NODE_STATUS_FAILED, x->error);
     exec_release(x);
-    if (child != NULL)
-        child_fail(child, text, error_type != NULL ? value_text(error_type) : STR(""));
-    else
-        run_end(run, END_REASON_NODE_FAILED, text);
+    if (child != NULL) {
+        child_fail(child, &failure);
+    } else {
+        run->retry_ms = failure.retry_ms;
+        run_end(run, END_REASON_NODE_FAILED, failure.error);
+    }
     value_unref(error);
     value_unref(error_type);
 }

@@ -27,6 +27,8 @@ struct run_host {
                  struct run *run); /* it has work: call run_advance() soon; at most once before that */
     int64_t (*now_us)(void *arg);  /* monotonic */
     void (*new_id)(void *arg, char text[37]); /* a fresh UUID, NUL behind it: a node's execution id */
+    /* As node_exec_model_context(). NULL: nothing is known of any model. */
+    int64_t (*model_context)(void *arg, struct run *run, struct str provider, struct str model);
 };
 
 struct run_limits {      /* 0: the default (dify-dsl.md 3.7) */

@@ -30,9 +30,9 @@ struct exec_model {
     void *arg;
     struct buf text;
     bool is_done, has_failed;
+    /* Texts in the scratch arena, those of prices kept by the run. */
     struct model_reply reply;
-    const char *error_type;
-    struct str message; /* of a failure, in the scratch arena */
+    struct model_failure failure;
 };
 
 struct node_exec {
@@ -82,8 +82,15 @@ struct node_child {
     int32_t index;
     int64_t started_us;
     int64_t tokens;
+    struct money cost;
     bool has_ended, has_failed, must_leave;
     struct value *error, *error_type; /* strings, when it has failed */
+    int64_t retry_ms;                 /* likewise */
+};
+/* A text of a price: few differ in a run. */
+struct run_text {
+    struct run_text *next;
+    struct str text;
 };
 /* A reasoning text for message_end. */
 struct run_reasoning {
@@ -130,6 +137,8 @@ struct run {
     int32_t starts, steps, exceptions;
     int64_t tokens;
     struct usage usage;
+    int64_t retry_ms; /* of the node that failed the run */
+    struct run_text *texts;
     struct run_reasoning *reasoning;
 };
 
@@ -184,7 +193,7 @@ void scope_merge_outputs(struct scope *s, const struct value *outputs);
 
 /* --- child.c --- */
 void child_note_end(struct node_child *child); /* its container is told */
-void child_fail(struct node_child *child, struct str error, struct str error_type);
+void child_fail(struct node_child *child, const struct child_failure *failure);
 void child_deliver_ends(struct node_exec *x); /* tells the container of children that have ended */
 void child_free(struct node_child *child);
 
