@@ -1,8 +1,12 @@
 /* event_encode: see the header. Numbers below are the field numbers of events.proto and common.proto. */
 #include "executor/api/event_encode.h"
 
+#include "executor/nodes/price.h"
 #include "executor/value/form.h"
 #include "shared/rpc/wire.h"
+
+/* Field numbers: nodes of heddle.v1.Run, retry_info of NodeFinished and WorkflowFinished. */
+enum { RUN_NODES = 24, NODE_RETRY_INFO = 29, FINISHED_RETRY_INFO = 16 };
 
 /* The member of RunEvent's oneof for each kind. */
 static const uint32_t event_field[] = {
@@ -140,7 +144,7 @@ static void put_payload(struct buf *b, const struct event_envelope *envelope, ui
     }
 }
 
-static void put_files(struct buf *b, uint32_t number, const struct value *files)
+void event_encode_files(uint32_t number, const struct value *files, struct buf *b)
 {
     static const struct {
         uint32_t number;
@@ -189,7 +193,35 @@ static void put_node_end(struct buf *b, const struct event_envelope *envelope, c
     wire_put_bytes_if(b, 25, node->total_price);
     wire_put_bytes_if(b, 26, node->currency);
     wire_put_int_if(b, 27, node->retry_index);
-    put_files(b, 28, node->files);
+    event_encode_files(28, node->files, b);
+}
+
+/* google.rpc.RetryInfo; nothing for 0. */
+static void put_retry_info(struct buf *b, uint32_t number, int64_t retry_ms)
+{
+    if (retry_ms <= 0)
+        return;
+    size_t info = wire_put_begin(b, number), delay = wire_put_begin(b, 1);
+    wire_put_int_if(b, 1, retry_ms / 1000);
+    wire_put_int_if(b, 2, retry_ms % 1000 * 1000000);
+    wire_put_end(b, delay);
+    wire_put_end(b, info);
+}
+
+static void put_node_finished(struct buf *b, const struct event_envelope *envelope,
+                              const struct event_node *node)
+{
+    put_node_start(b, node);
+    put_node_end(b, envelope, node);
+    put_retry_info(b, NODE_RETRY_INFO, node->retry_ms);
+}
+
+void event_encode_node_record(const struct event_node *node, struct buf *ret)
+{
+    static const struct event_envelope envelope = {.payloads = HEDDLE__V1__PAYLOADS__PAYLOADS_JSON};
+    size_t mark = wire_put_begin(ret, RUN_NODES);
+    put_node_finished(ret, &envelope, node);
+    wire_put_end(ret, mark);
 }
 
 /* Where a container stands: the four fields from `first` on. */
@@ -264,30 +296,44 @@ static void put_text(struct buf *b, const struct event_text *text)
         wire_put_bytes(b, 3, text->selector[i]);
 }
 
-static void put_usage(struct buf *b, uint32_t number, const struct usage *usage)
+static void put_unit(struct buf *b, uint32_t number, struct str text, const char *none)
 {
-    size_t mark = wire_put_begin(b, number);
+    wire_put_bytes(b, number, text.len > 0 ? text : str_c(none));
+}
+
+static void put_amount(struct buf *b, uint32_t number, int64_t amount, struct str currency)
+{
+    char text[MONEY_TEXT_BYTES];
+    wire_put_bytes(b, number, money_text(amount, currency, text));
+}
+
+void event_encode_usage(const struct usage *usage, struct buf *b)
+{
+    const struct usage_price *p = &usage->price;
     wire_put_int_if(b, 1, usage->prompt_tokens);
-    static const uint32_t zero_prices[] = {2, 4, 6, 8, 10}, price_units[] = {3, 7};
+    put_unit(b, 2, p->prompt_unit_price, "0");
+    put_unit(b, 3, p->price_unit, "0.0");
+    put_amount(b, 4, p->prompt, p->currency);
     wire_put_int_if(b, 5, usage->completion_tokens);
-    for (size_t i = 0; i < ARRAY_LEN(zero_prices); i++)
-        wire_put_bytes(b, zero_prices[i], STR("0"));
-    for (size_t i = 0; i < ARRAY_LEN(price_units); i++)
-        wire_put_bytes(b, price_units[i], STR("0.0"));
+    put_unit(b, 6, p->completion_unit_price, "0");
+    put_unit(b, 7, p->price_unit, "0.0");
+    put_amount(b, 8, p->completion, p->currency);
     wire_put_int_if(b, 9, usage->prompt_tokens + usage->completion_tokens);
-    wire_put_bytes(b, 11, STR("USD"));
+    put_amount(b, 10, price_total(p).amount, p->currency);
+    wire_put_bytes(b, 11, money_currency(p->currency));
     wire_put_int_if(b, 12, usage->latency_ms);
     if (usage->first_token_ms >= 0) {
         wire_put_int_if(b, 13, usage->first_token_ms);
         wire_put_int_if(b, 14, usage->latency_ms - usage->first_token_ms);
     }
-    wire_put_end(b, mark);
 }
 
 static void put_message_end(struct buf *b, const struct event_message_end *end)
 {
     size_t mark = wire_put_begin(b, 1);
-    put_usage(b, 1, &end->usage);
+    size_t usage = wire_put_begin(b, 1);
+    event_encode_usage(&end->usage, b);
+    wire_put_end(b, usage);
     for (size_t i = 0; end->reasoning != NULL && i < value_count(end->reasoning); i++) {
         size_t entry = wire_put_begin(b, 2);
         wire_put_bytes(b, 1, value_key(end->reasoning, i));
@@ -295,7 +341,7 @@ static void put_message_end(struct buf *b, const struct event_message_end *end)
         wire_put_end(b, entry);
     }
     wire_put_end(b, mark);
-    put_files(b, 2, end->files);
+    event_encode_files(2, end->files, b);
 }
 
 static void put_finished(struct buf *b, const struct event_envelope *envelope,
@@ -319,7 +365,8 @@ static void put_finished(struct buf *b, const struct event_envelope *envelope,
     wire_put_int_if(b, 12, end->finished_at_ms);
     wire_put_bytes_if(b, 13, end->end_user_id);
     wire_put_bytes_if(b, 14, end->user);
-    put_files(b, 15, end->files);
+    event_encode_files(15, end->files, b);
+    put_retry_info(b, FINISHED_RETRY_INFO, end->retry_ms);
 }
 
 static void put_event(struct buf *b, const struct event_envelope *envelope, const struct run_event *event)
@@ -334,6 +381,8 @@ static void put_event(struct buf *b, const struct event_envelope *envelope, cons
         put_node_start(b, &event->node);
         break;
     case EVENT_NODE_FINISHED:
+        put_node_finished(b, envelope, &event->node);
+        break;
     case EVENT_NODE_RETRY:
         put_node_start(b, &event->node);
         put_node_end(b, envelope, &event->node);

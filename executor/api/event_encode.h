@@ -20,3 +20,11 @@ struct event_envelope {
 bool event_is_wanted(const struct event_envelope *envelope, enum run_event_kind kind);
 /* Appends the serialized event. Secrets are masked. A failed buf means that it did not fit. */
 void event_encode(const struct event_envelope *envelope, const struct run_event *event, struct buf *ret);
+
+/* The same for parts of records. */
+/* heddle.v1.Usage by itself. */
+void event_encode_usage(const struct usage *usage, struct buf *ret);
+/* Field `nodes` of heddle.v1.Run: one NodeFinished, its payloads as JSON. Of containers as well, what only they have left out. */
+void event_encode_node_record(const struct event_node *node, struct buf *ret);
+/* Field `number`, repeated FileValue. files NULL: nothing. */
+void event_encode_files(uint32_t number, const struct value *files, struct buf *ret);

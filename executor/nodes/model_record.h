@@ -17,11 +17,9 @@ void model_identity_put(struct value_builder *b, struct value_account *a, struct
 /* A copy in the arena, the texts too; NULL: no memory. */
 const struct model_tool_call *model_calls_copy(struct arena *arena, const struct model_tool_call *calls,
                                                size_t count);
-/* Copies in the arena, with all texts. False: no memory. */
-MUST_CHECK bool model_reply_copy(struct arena *arena, const struct model_reply *reply,
-                                 struct model_reply *ret);
-MUST_CHECK bool model_failure_copy(struct arena *arena, const struct model_failure *failure,
-                                   struct model_failure *ret);
+/* Copies in the arena, with all texts. False: no memory, which the arena knows, too. */
+bool model_reply_copy(struct arena *arena, const struct model_reply *reply, struct model_reply *ret);
+bool model_failure_copy(struct arena *arena, const struct model_failure *failure, struct model_failure *ret);
 /* {id, type, function: {name, arguments}} */
 struct value *model_call_value(struct value_account *a, const struct model_tool_call *call);
 /* The error type when no model could be asked at all: what node_model_start() said. */

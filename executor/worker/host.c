@@ -88,38 +88,29 @@ static void call_text(void *arg, struct str delta)
         call->callbacks.text(call->arg, delta);
 }
 
-/* Into `held`; what does not fit shows there. */
-static void hold_reply(struct job_call *call, const struct model_reply *reply)
-{
-    call->reply = *reply;
-    call->reply.finish_reason = arena_copy(&call->held, reply->finish_reason);
-    call->reply.calls = model_calls_copy(&call->held, reply->calls, reply->call_count);
-}
-
 static void call_done(void *arg, const struct model_reply *reply)
 {
     struct job_call *call = arg;
     call->call = NULL;
     call->end = JOB_CALL_DONE;
     if (call->job->is_away) {
-        hold_reply(call, reply);
+        (void)model_reply_copy(&call->held, reply, &call->reply); /* what does not fit shows there */
         return;
     }
     call->callbacks.done(call->arg, reply); /* only notes it: the call is still there */
     call_free(call);
 }
 
-static void call_failed(void *arg, const char *error_type, struct str message)
+static void call_failed(void *arg, const struct model_failure *failure)
 {
     struct job_call *call = arg;
     call->call = NULL;
     call->end = JOB_CALL_FAILED;
     if (call->job->is_away) {
-        call->error_type = error_type;
-        call->message = arena_copy(&call->held, message);
+        (void)model_failure_copy(&call->held, failure, &call->failure); /* likewise */
         return;
     }
-    call->callbacks.failed(call->arg, error_type, message);
+    call->callbacks.failed(call->arg, failure);
     call_free(call);
 }
 
@@ -157,8 +148,7 @@ static void begin_call(struct job_call *call, struct status *err)
 {
     static const struct model_callbacks ours = {.text = call_text, .done = call_done, .failed = call_failed};
     struct worker *worker = call->job->worker;
-    call->call =
-        worker->backend->start(worker->models, &call->job->caller, &call->request, &ours, call, err);
+    call->call = worker->backend->start(worker->models, &call->job->caller, &call->request, &ours, call, err);
     if (call->call != NULL && call->job->is_paused)
         worker->backend->pause(worker->models, call->call);
 }
@@ -175,6 +165,14 @@ static void host_model_cancel(void *arg, struct run *run, struct model_call *mod
     if (call->call != NULL)
         job->worker->backend->cancel(job->worker->models, call->call);
     call_free(call);
+}
+
+static int64_t host_model_context(void *arg, struct run *run, struct str provider, struct str model)
+{
+    (void)run;
+    struct job *job = arg;
+    const struct model_backend *backend = job->worker->backend;
+    return backend->context == NULL ? 0 : backend->context(backend->arg, &job->caller, provider, model);
 }
 
 /* --- away --- */
@@ -242,8 +240,10 @@ void host_settle(struct job *job)
             continue;
         }
         begin_call(call, &err);
-        if (call->call == NULL)
-            call_failed(call, model_refusal_type(&err), str_c(err.message));
+        if (call->call == NULL) {
+            struct model_failure failure = model_refusal(&err);
+            call_failed(call, &failure);
+        }
     }
     if (job->away.has_emitted)
         host_mark_dirty(job);
@@ -261,7 +261,8 @@ static void deliver(struct job_call *call)
     if (call->held_text.failed || call->held.failed) {
         if (call->call != NULL)
             call->job->worker->backend->cancel(call->job->worker->models, call->call);
-        call_failed(call, "MemoryError", STR("no memory for the reply of the model"));
+        call_failed(call, &(struct model_failure){.error_type = "MemoryError",
+                                                  .message = STR("no memory for the reply of the model")});
         return;
     }
     if (call->held_text.len > 0) {
@@ -272,7 +273,7 @@ static void deliver(struct job_call *call)
     if (call->end == JOB_CALL_DONE)
         call_done(call, &call->reply);
     else if (call->end == JOB_CALL_FAILED)
-        call_failed(call, call->error_type, call->message);
+        call_failed(call, &call->failure);
 }
 
 const struct run_host worker_host = {
@@ -283,4 +284,5 @@ const struct run_host worker_host = {
     .wake = host_wake,
     .now_us = host_now_us,
     .new_id = host_new_id,
+    .model_context = host_model_context,
 };

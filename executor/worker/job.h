@@ -57,8 +57,7 @@ struct job_call {
     struct buf held_text;
     struct arena held; /* texts of the following */
     struct model_reply reply;
-    const char *error_type;
-    struct str message;
+    struct model_failure failure;
 };
 
 /* A turn of the run away from its worker (host.h). While job.is_away it is the helper's. */

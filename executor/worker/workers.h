@@ -32,6 +32,12 @@ struct model_backend {
     void (*cancel)(void *models, struct model_call *call);
     void (*pause)(void *models, struct model_call *call);
     void (*resume)(void *models, struct model_call *call);
+    /*
+     * Tokens of prompt and answer together that the settings give the model; 0: they say nothing of it. NULL: they say
+     * nothing of any. Called with the arg above at the start of a node, from any thread (a run that is away asks, too): it
+     * must be quick and must not block.
+     */
+    int64_t (*context)(void *arg, const struct model_caller *caller, struct str provider, struct str model);
 };
 
 struct workers_options {

@@ -91,7 +91,16 @@ static void on_new_id(void *arg, char text[37])
 /* Something for every open call: text, an end, a failure. */
 static void answer(struct host *h)
 {
-    static const struct model_reply reply = {.usage = {10, 5, 100, 20}, .finish_reason = {"stop", 4}};
+    const struct model_refused refused[] = {{STR("a"), "InvokeRateLimitError", STR("busy")}};
+    const struct model_reply reply = {
+        .usage = {.prompt_tokens = 10, .completion_tokens = 5, .latency_ms = 100, .first_token_ms = 20},
+        .finish_reason = STR("stop"),
+        .route = {STR("b"), STR("m"), refused, 1, 3},
+        .price = {STR("0.5"), STR("1.5"), STR("0.001"), STR("USD")}};
+    const struct model_failure failure = {.error_type = "InvokeError",
+                                          .message = STR("broken"),
+                                          .route = {STR("a"), STR("m"), refused, 1, 3},
+                                          .retry_ms = 1234};
     size_t count = h->count;
     for (size_t i = 0; i < count; i++) {
         struct call *c = &h->calls[i];
@@ -104,7 +113,7 @@ static void answer(struct host *h)
         c->is_open = false;
         h->open--;
         if (dice == 1)
-            c->callbacks.failed(c->arg, "InvokeError", STR("broken"));
+            c->callbacks.failed(c->arg, &failure);
         else
             c->callbacks.done(c->arg, &reply);
     }
@@ -113,7 +122,7 @@ static void answer(struct host *h)
 static void play(struct graph *graph, unsigned dice)
 {
     static const struct run_host table = {on_emit, on_model_start, on_model_cancel, on_timer_start,
-                                          on_wake, on_now_us,      on_new_id};
+                                          on_wake, on_now_us,      on_new_id,       NULL};
     static struct host h;
     h = (struct host){.now_us = 1000000, .dice = dice};
     struct run_params params = {.graph = graph,

@@ -187,8 +187,10 @@ static void call_go_on(struct call *call)
     struct str rest = str_c(call->reply + call->said);
     if (call->fails && call->words_left == 0) {
         call->is_open = false;
-        call->callbacks.failed(call->arg, "InvokeServerUnavailableError",
-                               call->reply[0] != '\0' ? str_c(call->reply) : STR("failed"));
+        struct model_failure failure = {.error_type = "InvokeServerUnavailableError",
+                                        .message =
+                                            call->reply[0] != '\0' ? str_c(call->reply) : STR("failed")};
+        call->callbacks.failed(call->arg, &failure);
     } else if (rest.len > 0) {
         struct str word = str_sub(rest, 0, str_find(rest, STR(" "), 1));
         call->said += word.len;

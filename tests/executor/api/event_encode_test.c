@@ -1,7 +1,9 @@
 /* Every kind of event, read back by protobuf-c, has what the run said. */
 #include "executor/api/event_encode.h"
 #include "executor/value/parse.h"
+#include "heddle/v1/conversation.pb-c.h"
 #include "heddle/v1/events.pb-c.h"
+#include "heddle/v1/workflow.pb-c.h"
 #include "tests/support/check.h"
 #include <string.h>
 
@@ -76,6 +78,7 @@ static struct event_node full_node(struct value *object)
         .total_price = STR("0"),
         .currency = STR("USD"),
         .retry_index = 5,
+        .retry_ms = 42099,
         .steps = 6,
         .length = 8,
         .durations_ms = durations,
@@ -110,6 +113,8 @@ static void a_node_that_finished(void **state)
     assert_string_equal(node->error_strategy, "fail-branch");
     assert_int_equal(node->total_tokens, 44);
     assert_int_equal(node->retry_index, 5);
+    assert_int_equal(node->retry_info->retry_delay->seconds, 42);
+    assert_int_equal(node->retry_info->retry_delay->nanos, 99000000);
     assert_int_equal(node->inputs->n_fields, 2);
     assert_string_equal(node->inputs->fields[0]->key, "a");
     assert_true(node->inputs->fields[0]->value->number_value == 5.0);
@@ -276,8 +281,12 @@ static void the_end_of_a_run(void **state)
     assert_string_equal(end->error, "why");
     assert_int_equal(end->exceptions_count, 1);
     assert_string_equal(end->user, "u");
+    assert_null(end->retry_info);
     heddle__v1__run_event__free_unpacked(read, NULL);
+    event.finished.retry_ms = 250;
     read = there_and_back(&event, HEDDLE__V1__PAYLOADS__PAYLOADS_STRUCT);
+    assert_int_equal(read->workflow_finished->retry_info->retry_delay->seconds, 0);
+    assert_int_equal(read->workflow_finished->retry_info->retry_delay->nanos, 250000000);
     assert_non_null(read->workflow_finished->outputs);
     heddle__v1__run_event__free_unpacked(read, NULL);
 
@@ -291,6 +300,94 @@ static void the_end_of_a_run(void **state)
     read = there_and_back(&event, HEDDLE__V1__PAYLOADS__PAYLOADS_STRUCT);
     assert_int_equal(read->event_case, HEDDLE__V1__RUN_EVENT__EVENT_PING);
     heddle__v1__run_event__free_unpacked(read, NULL);
+}
+
+static void usage_has_prices(void **state)
+{
+    (void)state;
+    struct usage usage = {.prompt_tokens = 10,
+                          .completion_tokens = 5,
+                          .first_token_ms = -1,
+                          .price = {.prompt = 150,
+                                    .completion = 20000001,
+                                    .prompt_unit_price = STR("1.5"),
+                                    .price_unit = STR("0.000001"),
+                                    .currency = STR("EUR")}};
+    struct buf bytes;
+    buf_init(&bytes, 4096);
+    event_encode_usage(&usage, &bytes);
+    assert_false(bytes.failed);
+    Heddle__V1__Usage *read = heddle__v1__usage__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+    assert_non_null(read);
+    assert_int_equal(read->prompt_tokens, 10);
+    assert_string_equal(read->prompt_unit_price, "1.5");
+    assert_string_equal(read->prompt_price_unit, "0.000001");
+    assert_string_equal(read->prompt_price, "0.0000150");
+    assert_string_equal(read->completion_unit_price, "0");
+    assert_string_equal(read->completion_price_unit, "0.000001");
+    assert_string_equal(read->completion_price, "2.0000001");
+    assert_int_equal(read->total_tokens, 15);
+    assert_string_equal(read->total_price, "2.0000151");
+    assert_string_equal(read->currency, "EUR");
+    assert_int_equal(read->time_to_first_token_ms, 0);
+    heddle__v1__usage__free_unpacked(read, NULL);
+    buf_fini(&bytes);
+}
+
+/* Records are lists of such fields, one behind the other. */
+static void nodes_of_a_record(void **state)
+{
+    (void)state;
+    struct value_builder b;
+    value_object_begin(&b, NULL);
+    value_object_put(&b, STR("key"), value_secret(NULL, STR("abcdefghijklmnop")));
+    value_object_put(&b, STR("n"), value_int(NULL, 7));
+    struct value *object = value_object_end(&b);
+    struct event_node node = full_node(object);
+    struct buf bytes;
+    buf_init(&bytes, 4096);
+    event_encode_node_record(&node, &bytes);
+    node.node_id = STR("m");
+    event_encode_node_record(&node, &bytes);
+    assert_false(bytes.failed);
+    Heddle__V1__Run *run = heddle__v1__run__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+    assert_non_null(run);
+    assert_int_equal(run->n_nodes, 2);
+    assert_string_equal(run->nodes[0]->node_id, "n");
+    assert_string_equal(run->nodes[1]->node_id, "m");
+    const Heddle__V1__NodeFinished *read = run->nodes[0];
+    assert_null(read->inputs);
+    assert_string_equal(read->outputs_json, "{\"key\":\"abcdef************op\",\"n\":7}");
+    assert_string_equal(read->inputs_json, read->outputs_json);
+    assert_string_equal(read->process_data_json, read->outputs_json);
+    assert_string_equal(read->error, "words");
+    assert_int_equal(read->loop_index, 4);
+    assert_int_equal(read->retry_info->retry_delay->seconds, 42);
+    heddle__v1__run__free_unpacked(run, NULL);
+    buf_fini(&bytes);
+    value_unref(object);
+}
+
+static void files_of_a_record(void **state)
+{
+    (void)state;
+    enum { ANSWER_FILES = 13 };
+    struct value *files =
+        json("[{\"type\": \"image\", \"url\": \"https://e.example/a.png\"}, {\"type\": \"audio\"}]");
+    struct buf bytes;
+    buf_init(&bytes, 4096);
+    event_encode_files(ANSWER_FILES, NULL, &bytes);
+    assert_int_equal(bytes.len, 0);
+    event_encode_files(ANSWER_FILES, files, &bytes);
+    Heddle__V1__ConversationMessage *read =
+        heddle__v1__conversation_message__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+    assert_non_null(read);
+    assert_int_equal(read->n_answer_files, 2);
+    assert_string_equal(read->answer_files[0]->url, "https://e.example/a.png");
+    assert_string_equal(read->answer_files[1]->type, "audio");
+    heddle__v1__conversation_message__free_unpacked(read, NULL);
+    buf_fini(&bytes);
+    value_unref(files);
 }
 
 static void what_a_caller_wants(void **state)
@@ -348,6 +445,9 @@ int main(void)
         cmocka_unit_test(containers),
         cmocka_unit_test(texts),
         cmocka_unit_test(the_end_of_a_run),
+        cmocka_unit_test(usage_has_prices),
+        cmocka_unit_test(nodes_of_a_record),
+        cmocka_unit_test(files_of_a_record),
         cmocka_unit_test(what_a_caller_wants),
         cmocka_unit_test(what_does_not_fit_fails_the_buffer),
     };

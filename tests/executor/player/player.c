@@ -40,13 +40,22 @@ static void on_new_id(void *arg, char text[37])
     snprintf(text, 37, "00000000-0000-7000-8000-%012d", (int)++((struct player *)arg)->ids);
 }
 
+static int64_t on_model_context(void *arg, struct run *run, struct str provider, struct str model)
+{
+    (void)run;
+    (void)provider;
+    (void)model;
+    return ((struct player *)arg)->context;
+}
+
 static const struct run_host host = {.emit = on_emit,
                                      .model_start = on_model_start,
                                      .model_cancel = on_model_cancel,
                                      .timer_start = on_timer_start,
                                      .wake = on_wake,
                                      .now_us = on_now_us,
-                                     .new_id = on_new_id};
+                                     .new_id = on_new_id,
+                                     .model_context = on_model_context};
 
 /* --- exports --- */
 
@@ -283,7 +292,9 @@ static void done(struct player *p, size_t call, const char *finish_reason,
         .usage = {.prompt_tokens = 10, .completion_tokens = 5, .latency_ms = 200, .first_token_ms = 50},
         .finish_reason = str_c(finish_reason),
         .calls = calls,
-        .call_count = count};
+        .call_count = count,
+        .route = p->route,
+        .price = p->price};
     assert_true(p->calls[call].is_open);
     p->calls[call].is_open = false;
     p->calls[call].callbacks.done(p->calls[call].arg, &reply);
@@ -303,7 +314,9 @@ void player_fail(struct player *p, size_t call, const char *error_type, const ch
 {
     assert_true(p->calls[call].is_open);
     p->calls[call].is_open = false;
-    p->calls[call].callbacks.failed(p->calls[call].arg, error_type, str_c(message));
+    struct model_failure failure = {
+        .error_type = error_type, .message = str_c(message), .route = p->route, .retry_ms = p->retry_ms};
+    p->calls[call].callbacks.failed(p->calls[call].arg, &failure);
 }
 
 void player_pass(struct player *p, int64_t ms)

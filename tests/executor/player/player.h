@@ -45,6 +45,11 @@ struct player {
     size_t call_count;
     const char *reply;   /* what every call gets from player_finish() */
     const char *refusal; /* model_start fails with it */
+    /* What comes with every reply and failure, where a test says so. */
+    struct model_route route;
+    struct model_price price;
+    int64_t retry_ms;    /* of failures */
+    int64_t context;     /* tokens of every model; 0: not known */
     bool pauses_at_text; /* run_set_paused(true) at every text event */
     struct buf log;
     struct buf text;    /* the streamed texts, put together by their offsets */
@@ -54,8 +59,12 @@ struct player {
     char error[512];
     int32_t steps, exceptions;
     int64_t tokens;
-    int ends; /* workflow_finished events */
-    struct usage usage;
+    int ends;                /* workflow_finished events */
+    struct usage usage;      /* of workflow_finished; that of message_end is the same */
+    char usage_text[128];    /* "0.0000150 + 0.0000100 EUR at 1.5, 2 x 0.000001"; empty: no prices */
+    int64_t finish_retry_ms; /* of workflow_finished */
+    int64_t last_retry_ms;   /* of the last node_finished or node_retry, as are the next two */
+    char last_price[32], last_currency[16];
     char reasoning[256]; /* JSON of message_end */
     struct buf
         last_record; /* of the last node_finished or node_retry: {"inputs":…,"process_data":…,"outputs":…} */

@@ -2,6 +2,7 @@
  * player_log: what a run emits, as lines of text (player.h), and what tests look at afterwards.
  */
 #include "tests/executor/player/player_log.h"
+#include "executor/nodes/price.h"
 #include "executor/value/form.h"
 #include <stdio.h>
 
@@ -40,6 +41,25 @@ static void put_record(struct player *p, const struct event_node *n)
     put_json(&p->last_record, n->outputs);
     buf_put_c(&p->last_record, "}");
     snprintf(p->last_error_type, sizeof p->last_error_type, "%.*s", STR_ARG(n->error_type));
+    snprintf(p->last_price, sizeof p->last_price, "%.*s", STR_ARG(n->total_price));
+    snprintf(p->last_currency, sizeof p->last_currency, "%.*s", STR_ARG(n->currency));
+    p->last_retry_ms = n->retry_ms;
+}
+
+static void keep_usage(struct player *p, const struct usage *u)
+{
+    char prompt[MONEY_TEXT_BYTES], completion[MONEY_TEXT_BYTES];
+    const struct usage_price *price = &u->price;
+    p->usage = *u;
+    p->usage.price = (struct usage_price){0}; /* its texts end with the run */
+    if (price->currency.len == 0)
+        return;
+    struct str prompt_price = money_text(price->prompt, price->currency, prompt);
+    struct str completion_price = money_text(price->completion, price->currency, completion);
+    snprintf(p->usage_text, sizeof p->usage_text, "%.*s + %.*s %.*s at %.*s, %.*s x %.*s",
+             STR_ARG(prompt_price), STR_ARG(completion_price), STR_ARG(price->currency),
+             STR_ARG(price->prompt_unit_price), STR_ARG(price->completion_unit_price),
+             STR_ARG(price->price_unit));
 }
 
 /* " in loop#1", for nodes inside of containers. */
@@ -115,7 +135,7 @@ void player_log(struct player *p, const struct run_event *event)
             buf_put_c(b, " final");
         break;
     case EVENT_MESSAGE_END:
-        p->usage = event->message_end.usage;
+        keep_usage(p, &event->message_end.usage);
         buf_clear(&p->last_record);
         if (event->message_end.reasoning != NULL)
             value_put_json(&p->last_record, event->message_end.reasoning, JSON_COMPACT, true);
@@ -132,6 +152,8 @@ void player_log(struct player *p, const struct run_event *event)
         p->steps = event->finished.total_steps;
         p->exceptions = event->finished.exceptions_count;
         p->tokens = event->finished.total_tokens;
+        p->finish_retry_ms = event->finished.retry_ms;
+        keep_usage(p, &event->finished.usage);
         snprintf(p->error, sizeof p->error, "%.*s", STR_ARG(event->finished.error));
         put_json(&p->outputs, event->finished.outputs);
         buf_printf(b, " %s %s ", run_statuses[p->status], end_reasons[p->reason]);

@@ -65,10 +65,12 @@ static void call_speak(uv_timer_t *timer)
     call->callbacks.done(call->arg, &reply);
 }
 
-static struct model_call *model_start(void *models, const struct model_request *request,
+static struct model_call *model_start(void *models, const struct model_caller *caller,
+                                      const struct model_request *request,
                                       const struct model_callbacks *callbacks, void *callback_arg,
                                       struct status *err)
 {
+    (void)caller;
     (void)request;
     struct model_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
