@@ -94,16 +94,21 @@ static void single_messages_go_while_there_is_no_room(void **state)
     static const struct {
         const char *name, *params;
         bool first, second;
+        int64_t context; /* in the settings; 0: not there */
     } rows[] = {
-        {"unknown", "{}", false, true},                           /* 2000 tokens */
-        {"gpt-4", "{}", true, true},                              /* 8192 */
-        {"gpt-4", "{max_tokens: 5000}", true, true},              /* 3192 */
-        {"gpt-4", "{max_tokens: 5192}", true, true},              /* 3000 */
-        {"gpt-4", "{max_tokens: 5193}", false, true},             /* 2999 */
-        {"gpt-4", "{max_completion_tokens: 6500}", false, false}, /* 1692 */
-        {"gpt-4", "{max_tokens: 9999}", false, false},            /* none; the last message stays */
-        {"gpt-4", "{max_tokens: '5{{#start.n#}}3'}", false, true},
-        {"gpt-4", "{max_tokens: -5}", true, true},
+        {"unknown", "{}", false, true, 0}, /* 2000 tokens */
+        {"unknown", "{}", true, true, 3000},
+        {"unknown", "{}", false, true, 2999},
+        {"gpt-4", "{max_tokens: 1001}", false, false,
+         3000},                         /* the settings count, not what is known of the name */
+        {"gpt-4", "{}", true, true, 0}, /* 8192 */
+        {"gpt-4", "{max_tokens: 5000}", true, true, 0},              /* 3192 */
+        {"gpt-4", "{max_tokens: 5192}", true, true, 0},              /* 3000 */
+        {"gpt-4", "{max_tokens: 5193}", false, true, 0},             /* 2999 */
+        {"gpt-4", "{max_completion_tokens: 6500}", false, false, 0}, /* 1692 */
+        {"gpt-4", "{max_tokens: 9999}", false, false, 0},            /* none; the last message stays */
+        {"gpt-4", "{max_tokens: '5{{#start.n#}}3'}", false, true, 0},
+        {"gpt-4", "{max_tokens: -5}", true, true, 0},
     };
     char text[BYTES + 1], history[3 * BYTES + 200];
     (void)state;
@@ -122,7 +127,12 @@ static void single_messages_go_while_there_is_no_room(void **state)
                                       "memory: {window: {enabled: false}}"),
                         EDGE("start", "llm")),
                  rows[i].name, rows[i].params);
-        llm_ask(&p, dsl, &(struct play){.query = "now", .inputs = "{\"n\":19}"}, history);
+        player_open(&p, dsl);
+        p.context = rows[i].context;
+        player_start(&p, &(struct play){.query = "now", .inputs = "{\"n\":19}"});
+        llm_remember(&p, history);
+        player_go(&p);
+        assert_int_equal(1, p.call_count);
         bool has_first = strstr(p.calls[0].request, "\"1xx") != NULL;
         bool has_second = strstr(p.calls[0].request, "\"2xx") != NULL;
         if (has_first != rows[i].first || has_second != rows[i].second)

@@ -180,33 +180,36 @@ static void the_reply_becomes_outputs_and_a_record(void **state)
                            EDGE("start", "llm") EDGE("llm", "end")));
     player_start(&p, &inputs);
     player_go(&p);
+    p.route = (struct model_route){.credential = STR("spare"), .model = STR("big")};
     player_say(&p, 0, "<think>hm</think>done");
     player_done(&p, 0, "length");
     run_set_paused(p.run, false);
     while (!player_saw(&p, "node_finished llm"))
         assert_int_equal(run_advance(p.run, 1, 1000000), RUN_MORE);
-    assert_text("{\"inputs\":{\"#start.x#\":\"a "
-                "value\",\"model_provider\":\"acme/openai/openai\",\"model_name\":\"big\"},"
-                "\"process_data\":{\"model_mode\":\"chat\",\"prompts\":[{\"role\":\"user\",\"text\":\"say a "
-                "value\",\"files\":[]}],"
-                "\"usage\":{\"prompt_tokens\":10,\"prompt_unit_price\":\"0\",\"prompt_price_unit\":\"0\","
-                "\"prompt_price\":\"0\","
-                "\"completion_tokens\":5,\"completion_unit_price\":\"0\",\"completion_price_unit\":\"0\","
-                "\"completion_price\":\"0\","
-                "\"total_tokens\":15,\"total_price\":\"0\",\"currency\":\"USD\",\"latency\":0.2,\"time_to_"
-                "first_token\":0.05,"
-                "\"time_to_generate\":0.15},\"finish_reason\":\"length\",\"model_provider\":\"acme/openai/"
-                "openai\",\"model_name\":\"big\"},"
-                "\"outputs\":{\"text\":\"<think>hm</"
-                "think>done\",\"reasoning_content\":\"\",\"usage\":{\"prompt_tokens\":10,"
-                "\"prompt_unit_price\":\"0\",\"prompt_price_unit\":\"0\",\"prompt_price\":\"0\",\"completion_"
-                "tokens\":5,"
-                "\"completion_unit_price\":\"0\",\"completion_price_unit\":\"0\",\"completion_price\":\"0\","
-                "\"total_tokens\":15,"
-                "\"total_price\":\"0\",\"currency\":\"USD\",\"latency\":0.2,\"time_to_first_token\":0.05,"
-                "\"time_to_generate\":0.15},"
-                "\"finish_reason\":\"length\"}}",
-                p.last_record);
+    assert_text(
+        "{\"inputs\":{\"#start.x#\":\"a "
+        "value\",\"model_provider\":\"acme/openai/openai\",\"model_name\":\"big\"},"
+        "\"process_data\":{\"model_mode\":\"chat\",\"prompts\":[{\"role\":\"user\",\"text\":\"say a "
+        "value\",\"files\":[]}],"
+        "\"usage\":{\"prompt_tokens\":10,\"prompt_unit_price\":\"0\",\"prompt_price_unit\":\"0\","
+        "\"prompt_price\":\"0\","
+        "\"completion_tokens\":5,\"completion_unit_price\":\"0\",\"completion_price_unit\":\"0\","
+        "\"completion_price\":\"0\","
+        "\"total_tokens\":15,\"total_price\":\"0\",\"currency\":\"USD\",\"latency\":0.2,\"time_to_"
+        "first_token\":0.05,"
+        "\"time_to_generate\":0.15},\"finish_reason\":\"length\",\"model_provider\":\"acme/openai/"
+        "openai\",\"model_name\":\"big\",\"credential\":{\"name\":\"spare\",\"model\":\"big\",\"tried\":1,"
+        "\"waited_ms\":0,\"refused\":[]}},"
+        "\"outputs\":{\"text\":\"<think>hm</"
+        "think>done\",\"reasoning_content\":\"\",\"usage\":{\"prompt_tokens\":10,"
+        "\"prompt_unit_price\":\"0\",\"prompt_price_unit\":\"0\",\"prompt_price\":\"0\",\"completion_"
+        "tokens\":5,"
+        "\"completion_unit_price\":\"0\",\"completion_price_unit\":\"0\",\"completion_price\":\"0\","
+        "\"total_tokens\":15,"
+        "\"total_price\":\"0\",\"currency\":\"USD\",\"latency\":0.2,\"time_to_first_token\":0.05,"
+        "\"time_to_generate\":0.15},"
+        "\"finish_reason\":\"length\"}}",
+        p.last_record);
     player_go(&p);
     assert_text(
         "{\"text\":\"<think>hm</think>done\",\"r\":\"\",\"f\":\"length\",\"t\":15,\"l\":0.2,\"p\":\"0\"}",

@@ -244,7 +244,8 @@ static void the_record_shows_what_was_asked(void **state)
     assert_text_contains("\"tool_call\":{\"id\":\"call-1\",\"type\":\"function\",\"function\":{\"name\":"
                          "\"extract_parameters\",\"arguments\":\"{\\\"city\\\":\\\"Rome\\\",\\\"s\\\":"
                          "\\\"red\\\"}\"}},\"model_provider\":\"acme\",\"model_name\":\"small\",\"llm_text\":"
-                         "\"so:\"},\"outputs\":{\"__is_success\":1,",
+                         "\"so:\",\"credential\":{\"name\":\"\",\"model\":\"\",\"tried\":0,\"waited_ms\":0,"
+                         "\"refused\":[]}},\"outputs\":{\"__is_success\":1,",
                          p.last_record);
     assert_int_equal(15, p.tokens);
     player_close(&p);

@@ -328,7 +328,8 @@ static void the_record_shows_what_was_asked(void **state)
         "\"process_data\":{\"model_mode\":\"chat\",\"prompts\":[{\"role\":\"system\",\"text\":\"",
         p.last_record);
     assert_text_contains("\"files\":[]}],\"usage\":{\"prompt_tokens\":10,", p.last_record);
-    assert_text_contains("\"finish_reason\":\"stop\",\"model_provider\":\"acme\",\"model_name\":\"small\"}",
+    assert_text_contains("\"finish_reason\":\"stop\",\"model_provider\":\"acme\",\"model_name\":\"small\","
+                         "\"credential\":{",
                          p.last_record);
     assert_text_contains("\"outputs\":{\"class_name\":\"Other\",\"class_id\":\"c2\",\"class_label\":\"L2\","
                          "\"usage\":{\"prompt_tokens\":10,",
