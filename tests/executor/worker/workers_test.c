@@ -1,6 +1,7 @@
 /*
  * Workers: runs from submission to end, with a model that answers from the loop.
  */
+#include "executor/value/form.h"
 #include "executor/worker/workers.h"
 #include "tests/executor/player/player.h"
 #include <pthread.h>
@@ -15,8 +16,8 @@ struct model_call {
     void *arg;
     int said;
 };
-static atomic_int calls_open, pauses, resumes, cancels;
-static atomic_bool model_is_silent;
+static atomic_int calls_open, pauses, resumes, cancels, contexts;
+static atomic_bool model_is_silent, model_fails;
 
 static enum status_code model_open(void *arg, uv_loop_t *loop, void **ret_models, struct status *err)
 {
@@ -61,8 +62,15 @@ static void call_speak(uv_timer_t *timer)
     }
     const struct model_reply reply = {.usage = {.prompt_tokens = 2, .completion_tokens = 1},
                                       .finish_reason = STR("stop")};
+    const struct model_failure failure = {.error_type = "InvokeRateLimitError",
+                                          .message = STR("all rest"),
+                                          .route = {.credential = STR("key"), .model = STR("m")},
+                                          .retry_ms = 1500};
     call_end(call);
-    call->callbacks.done(call->arg, &reply);
+    if (atomic_load(&model_fails))
+        call->callbacks.failed(call->arg, &failure);
+    else
+        call->callbacks.done(call->arg, &reply);
 }
 
 static struct model_call *model_start(void *models, const struct model_caller *caller,
@@ -108,7 +116,20 @@ static void model_resume(void *models, struct model_call *call)
     uv_timer_start(&call->timer, call_speak, 0, 1);
 }
 
-static const struct model_backend backend = {.open = model_open,
+static int64_t model_context(void *arg, const struct model_caller *caller, struct str provider,
+                             struct str model)
+{
+    assert_ptr_equal(arg, &contexts);
+    assert_str("workspace", caller->workspace_id);
+    assert_str("p", provider);
+    assert_str("m", model);
+    atomic_fetch_add(&contexts, 1);
+    return 1000;
+}
+
+static const struct model_backend backend = {.arg = &contexts,
+                                             .context = model_context,
+                                             .open = model_open,
                                              .close = model_close,
                                              .start = model_start,
                                              .cancel = model_cancel,
@@ -124,9 +145,10 @@ struct noted {
     bool is_refused_at_make, holds; /* holds: the first flush with text in it holds the run back */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct buf log; /* "begun ", "held ", "ended " … */
-    struct buf text;
+    struct buf log;          /* "begun ", "held ", "ended " … */
+    struct buf text, record; /* record: process_data of nodes that have some */
     enum end_reason reason;
+    int64_t retry_ms;
     bool is_over, has_text, was_held;
     uint64_t sequence;
 };
@@ -196,8 +218,12 @@ static void noted_emit(struct job *job, const struct run_event *event)
         buf_put(&n->text, event->text.text);
         n->has_text |= event->text.text.len > 0;
     }
-    if (event->kind == EVENT_WORKFLOW_FINISHED)
+    if (event->kind == EVENT_NODE_FINISHED && event->node.process_data != NULL)
+        value_put_json(&n->record, event->node.process_data, JSON_COMPACT, false);
+    if (event->kind == EVENT_WORKFLOW_FINISHED) {
         n->reason = event->finished.reason;
+        n->retry_ms = event->finished.retry_ms;
+    }
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -231,6 +257,7 @@ static void noted_unref(struct job *job)
     pthread_cond_destroy(&n->changed);
     buf_fini(&n->log);
     buf_fini(&n->text);
+    buf_fini(&n->record);
     graph_unref(n->graph);
     free(n);
     atomic_fetch_sub(&jobs_alive, 1);
@@ -251,6 +278,7 @@ static struct noted *noted_new(struct graph *graph)
     assert_non_null(n);
     atomic_init(&n->refs, 1);
     n->job.ops = &ops;
+    n->job.caller.workspace_id = STR("workspace");
     n->job.request_bytes = strlen(query);
     n->graph = graph_ref(graph);
     uuid_format(uuid_v7(), n->job.run_id);
@@ -259,6 +287,7 @@ static struct noted *noted_new(struct graph *graph)
     pthread_cond_init(&n->changed, NULL);
     buf_init(&n->log, 4096);
     buf_init(&n->text, 4096);
+    buf_init(&n->record, 4096);
     atomic_fetch_add(&jobs_alive, 1);
     return n;
 }
@@ -308,7 +337,9 @@ static struct bench begin_with(const char *dsl, size_t count, size_t runs_max)
     atomic_store(&pauses, 0);
     atomic_store(&resumes, 0);
     atomic_store(&cancels, 0);
+    atomic_store(&contexts, 0);
     atomic_store(&model_is_silent, false);
+    atomic_store(&model_fails, false);
     graph_report_init(&report);
     assert_ok(graph_compile(str_c(dsl), false, &report, &b.graph, &err));
     graph_report_fini(&report);
@@ -350,6 +381,35 @@ static void a_run_goes_to_its_end(void **state)
     assert_str("hello", buf_str(&n->text));
     assert_int_equal(n->reason, END_REASON_COMPLETED);
     noted_unref(&n->job);
+    end(&b);
+}
+
+static void a_model_is_asked_once_how_much_it_reads(void **state)
+{
+    (void)state;
+    struct bench b = begin(1, 10);
+    struct noted *n = submit(&b);
+    wait_until_over(n);
+    assert_int_equal(1, atomic_load(&contexts));
+    noted_unref(&n->job);
+    end(&b);
+}
+
+static void a_failure_of_a_model_arrives_with_all_it_says(void **state)
+{
+    (void)state;
+    struct bench b = begin(1, 100);
+    atomic_store(&model_fails, true);
+    for (int i = 0; i < 50; i++) {
+        struct noted *n = submit(&b);
+        wait_until_over(n);
+        assert_int_equal(n->reason, END_REASON_NODE_FAILED);
+        assert_int_equal(n->retry_ms, 1500);
+        assert_true(str_find(buf_str(&n->record),
+                             STR("\"credential\":{\"name\":\"key\",\"model\":\"m\",\"tried\":1,"),
+                             0) != SIZE_MAX);
+        noted_unref(&n->job);
+    }
     end(&b);
 }
 
@@ -572,6 +632,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_goes_to_its_end),
+        cmocka_unit_test(a_model_is_asked_once_how_much_it_reads),
+        cmocka_unit_test(a_failure_of_a_model_arrives_with_all_it_says),
         cmocka_unit_test(refused_inputs_end_a_job_before_it_begins),
         cmocka_unit_test(every_signal_ends_a_run_with_its_reason),
         cmocka_unit_test(a_signal_right_after_submission_is_heard),
