@@ -8,16 +8,11 @@ struct control {
     struct chat_service *service;
     struct http_server *server;
     struct script *first_script; /* what a reset goes back to */
-    struct rule defaults;
-    bool is_burst;
+    struct limits *first_limits; /* likewise */
+    struct script_options options;
 };
 
-void control_requests(struct control *control, struct http_conn *conn);
-void control_stats(struct control *control, struct http_conn *conn);
-void control_reset(struct control *control, struct http_conn *conn);
-void control_script(struct control *control, struct http_conn *conn, struct span body);
-
-/* GET /v1/models: the models the script's rules name, after "fake-model". */
-void control_models(struct control *control, struct http_conn *conn);
+/* Is the path one of these? Then it answers. */
+bool control_request(struct control *control, struct http_conn *conn, const struct http_request *req);
 
 #endif

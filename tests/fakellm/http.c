@@ -62,12 +62,24 @@ struct http_conn {
 
     void *exchange;
     bool is_framed; /* the answer goes out in chunks */
+    bool is_reset;  /* its end is one */
     bool is_writing;
     enum http_after after_write;
     char *unsent; /* owned by the write in flight */
 };
 
 static void conn_process(struct http_conn *conn);
+
+const char *http_end_name(enum http_end how)
+{
+    static const char *const names[] = {
+        [HTTP_COMPLETED] = "completed",
+        [HTTP_CLIENT_CLOSED] = "client_closed",
+        [HTTP_CLIENT_RESET] = "reset",
+        [HTTP_BROKEN_OFF] = "broken_off",
+    };
+    return names[how];
+}
 
 /* ---- the end of a connection ---- */
 
@@ -89,7 +101,8 @@ static void conn_end(struct http_conn *conn, enum http_end how)
     if (conn->state == CONN_CLOSED)
         return;
     conn->state = CONN_CLOSED;
-    uv_close((uv_handle_t *)&conn->tcp, conn_handle_closed);
+    if (!conn->is_reset || uv_tcp_close_reset(&conn->tcp, conn_handle_closed) < 0)
+        uv_close((uv_handle_t *)&conn->tcp, conn_handle_closed);
     uv_close((uv_handle_t *)&conn->timer, conn_handle_closed);
     void *exchange = conn->exchange;
     conn->exchange = NULL;
@@ -127,7 +140,8 @@ static enum http_end end_by_error(int error)
 /* The system has everything of one http_send(). */
 static void conn_sent(struct http_conn *conn, enum http_after after)
 {
-    if (after == HTTP_BREAK) {
+    if (after == HTTP_BREAK || after == HTTP_RESET) {
+        conn->is_reset = after == HTTP_RESET;
         conn_end(conn, HTTP_BROKEN_OFF);
     } else if (after == HTTP_LAST) {
         void *exchange = conn->exchange;
@@ -201,6 +215,7 @@ static const char *status_text(int status)
         {502, "Bad Gateway"},
         {503, "Service Unavailable"},
         {504, "Gateway Timeout"},
+        {529, "Site is overloaded"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i].status == status)
@@ -216,6 +231,9 @@ static void put_head(struct text *out, struct http_conn *conn, const struct http
               head->content_type);
     if (head->request_id != NULL)
         text_putf(out, "x-request-id: %s\r\n", head->request_id);
+    if (head->encoding != NULL)
+        text_putf(out, "Content-Encoding: %s\r\n", head->encoding);
+    text_put(out, head->headers);
     if (head->content_length >= 0)
         text_putf(out, "Content-Length: %lld\r\n", (long long)head->content_length);
     else
@@ -326,8 +344,9 @@ static void conn_dispatch(struct http_conn *conn, size_t body_bytes)
     assert(rc == HTTP_PARSE_DONE);
     struct http_request req = {.method = conn->head.method,
                                .path = conn->head.path,
-                               .bearer = conn->head.bearer,
-                               .body = {conn->in.ptr + conn->head_bytes, body_bytes}};
+                               .query = conn->head.query,
+                               .body = {conn->in.ptr + conn->head_bytes, body_bytes},
+                               .head = &conn->head};
     size_t used = conn->head_bytes + body_bytes;
     conn->scanned = 0;
     conn->keep_alive = conn->head.keep_alive;

@@ -17,8 +17,8 @@ struct http_server;
 struct http_conn;
 
 struct http_request {
-    struct span method, path, bearer; /* bearer.ptr is NULL when no key was sent */
-    struct span body;
+    struct span method, path, query, body;
+    const struct http_head *head; /* what else its head says */
 };
 
 /* How an exchange ended. */
@@ -26,8 +26,11 @@ enum http_end {
     HTTP_COMPLETED,     /* the system has taken the whole answer */
     HTTP_CLIENT_CLOSED, /* the client closed the connection before that */
     HTTP_CLIENT_RESET,  /* … or reset it */
-    HTTP_BROKEN_OFF     /* we closed it: the answer asked for that (HTTP_BREAK), or the server stops */
+    HTTP_BROKEN_OFF /* we closed it: the answer asked for that (HTTP_BREAK, HTTP_RESET), or the server stops */
 };
+
+/* "completed", "client_closed", "reset", "broken_off". */
+const char *http_end_name(enum http_end how);
 
 struct http_handler {
     void *arg; /* for `request` */
@@ -47,13 +50,16 @@ enum http_after {
     HTTP_MORE,           /* more of this answer */
     HTTP_MORE_NEXT_TURN, /* more, but not before the loop has turned: these bytes are a write of their own */
     HTTP_LAST,           /* nothing: the answer is complete */
-    HTTP_BREAK           /* nothing: the connection is closed in the middle of the answer */
+    HTTP_BREAK,          /* nothing: the connection is closed in the middle of the answer */
+    HTTP_RESET           /* nothing: it is reset */
 };
 
 struct http_answer {
     int status;
     const char *content_type;
     const char *request_id; /* header x-request-id; may be NULL */
+    const char *encoding;   /* header content-encoding; may be NULL */
+    struct span headers;    /* more lines, each with its CR LF */
     int64_t
         content_length; /* -1: not known before the end (sent chunked; HTTP/1.0: ends with the connection) */
 };
@@ -78,7 +84,8 @@ void http_set_exchange(struct http_conn *conn, void *exchange);
 void http_wait(struct http_conn *conn, int64_t due_ns);
 
 /*
- * Sends part of the answer: its head when `head` is given (first call), then `body`, in one write.
+ * Sends part of the answer: its head when `head` is given (first call), then `body`, in one write. Without a head ever
+ * given, the body's bytes are sent as they are.
  * Returns true when the system took everything and the caller may send the next part now. False: wait for `resume`;
  * the exchange may also have ended meanwhile, so the caller returns without looking at it again.
  */

@@ -94,6 +94,33 @@ static enum http_parse parse_length(struct http_head *head, struct span value)
     return HTTP_PARSE_DONE;
 }
 
+/* "gzip;q=1.0, deflate": what is taken; a weight of 0 takes it back. */
+static void parse_encodings(struct http_head *head, struct span value)
+{
+    while (value.len > 0) {
+        struct span weight = cut_at(&value, ',');
+        struct span name = trimmed(cut_at(&weight, ';'));
+        weight = trimmed(weight);
+        bool is_taken = !span_is_nocase(weight, "q=0") && !span_is_nocase(weight, "q=0.0");
+        if (span_is_nocase(name, "gzip"))
+            head->takes_gzip = is_taken;
+        else if (span_is_nocase(name, "deflate"))
+            head->takes_deflate = is_taken;
+    }
+}
+
+/* Headers whose value is taken as it stands; NULL: it is none of them. */
+static struct span *kept_header(struct http_head *head, struct span name)
+{
+    if (span_is_nocase(name, "api-key"))
+        return &head->api_key;
+    if (span_is_nocase(name, "x-api-key"))
+        return &head->x_api_key;
+    if (span_is_nocase(name, "x-goog-api-key"))
+        return &head->goog_api_key;
+    return span_is_nocase(name, "anthropic-version") ? &head->anthropic_version : NULL;
+}
+
 static enum http_parse parse_header(struct http_head *head, struct span line)
 {
     struct span value = line;
@@ -121,6 +148,12 @@ static enum http_parse parse_header(struct http_head *head, struct span line)
         struct span scheme = cut_at(&value, ' ');
         if (span_is_nocase(scheme, "bearer"))
             head->bearer = trimmed(value);
+    } else if (span_is_nocase(name, "accept-encoding")) {
+        parse_encodings(head, value);
+    } else {
+        struct span *kept = kept_header(head, name);
+        if (kept != NULL)
+            *kept = value;
     }
     return HTTP_PARSE_DONE;
 }
@@ -137,6 +170,7 @@ static enum http_parse parse_request_line(struct http_head *head, struct span li
     else if (!span_is(line, "HTTP/1.1"))
         return HTTP_PARSE_BAD;
     head->path = cut_at(&target, '?');
+    head->query = target;
     head->keep_alive = !head->is_http10;
     return HTTP_PARSE_DONE;
 }

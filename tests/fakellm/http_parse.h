@@ -20,13 +20,16 @@ enum http_parse { HTTP_PARSE_DONE, HTTP_PARSE_MORE, HTTP_PARSE_BAD, HTTP_PARSE_T
 struct http_head {
     struct span method;
     struct span path;   /* the target up to its '?' */
+    struct span query;  /* behind it; empty without one */
     struct span bearer; /* what follows "Bearer " in Authorization; ptr is NULL without one */
+    struct span api_key, x_api_key, goog_api_key, anthropic_version; /* such headers; ptr is NULL without */
     size_t content_length;
     bool has_length;
     bool is_chunked;
     bool keep_alive;
     bool is_http10;
     bool expects_continue;
+    bool takes_gzip, takes_deflate; /* Accept-Encoding names it */
 };
 
 /*

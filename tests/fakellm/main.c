@@ -1,4 +1,4 @@
-/* fakellm: a model server for tests that speaks the OpenAI protocol. Options, routes, start and end. */
+/* fakellm: a model server for tests that speaks the protocols of several providers. Options, start and end. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +14,8 @@ enum { EXIT_USAGE = 2, SCRIPT_FILE_BYTES_MAX = HTTP_BODY_BYTES_MAX, SIGNAL_COUNT
 struct options {
     const char *listen;
     const char *script;
+    const char *limits;
+    const char *seed;
     const char *request_log;
     bool is_burst;
     bool is_help;
@@ -30,6 +32,8 @@ static const struct {
      "where to listen; port 0: any free one (default 127.0.0.1:0)"},
     {"script", "FILE", offsetof(struct options, script),
      "JSON list of rules, the first that matches answers"},
+    {"limits", "FILE", offsetof(struct options, limits), "JSON list of limits of requests and tokens"},
+    {"seed", "N", offsetof(struct options, seed), "of what rules do at random (default 0)"},
     {"request-log", "FILE", offsetof(struct options, request_log),
      "append a JSON line for every request that has ended"},
     {"burst", NULL, offsetof(struct options, is_burst),
@@ -69,16 +73,23 @@ static void print_option(const char *name, const char *value, const char *help)
     printf("  %-26s %s\n", left, help);
 }
 
+static const char *value_name(const struct rule_field *field)
+{
+    if (field->kind == RULE_WORD)
+        return "WORD";
+    return field->kind == RULE_TEXT ? "TEXT" : "N";
+}
+
 static void print_help(void)
 {
-    printf("fakellm: a model server for tests that speaks the OpenAI protocol\n\nusage: fakellm [options]\n");
+    printf("fakellm: a model server for tests that speaks what OpenAI, Azure, Anthropic and Gemini "
+           "do\n\nusage: fakellm [options]\n");
     for (size_t i = 0; i < OPTION_COUNT; i++)
         print_option(option_table[i].name, option_table[i].value, option_table[i].help);
     printf("\nhow to answer when no rule of the script matches, or where it leaves this out:\n");
     for (size_t i = 0; i < rule_field_count; i++)
-        if (rule_field_is_option(&rule_fields[i]))
-            print_option(rule_fields[i].name, rule_fields[i].kind == RULE_TEXT ? "TEXT" : "N",
-                         rule_fields[i].help);
+        if (!rule_fields[i].is_script_only)
+            print_option(rule_fields[i].name, value_name(&rule_fields[i]), rule_fields[i].help);
 }
 
 static bool complain(const char *arg, const char *what)
@@ -129,7 +140,7 @@ static bool read_option(struct options *options, int argc, char **argv, int *i)
         if (is_option(arg + 2, option_table[row].name))
             return read_own_option(options, row, argc, argv, i);
     for (size_t f = 0; f < rule_field_count; f++)
-        if (rule_field_is_option(&rule_fields[f]) && is_option(arg + 2, rule_fields[f].name))
+        if (!rule_fields[f].is_script_only && is_option(arg + 2, rule_fields[f].name))
             return read_rule_option(options, &rule_fields[f], argc, argv, i);
     return complain(arg, "is no option");
 }
@@ -166,71 +177,24 @@ static bool parse_address(const char *text, struct sockaddr_storage *ret_addr)
 
 /* ---- routes ---- */
 
-static void route_chat(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    chat_request(&program->service, PROMPT_CHAT, conn, req);
-}
-
-static void route_completion(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    chat_request(&program->service, PROMPT_COMPLETION, conn, req);
-}
-
-static void route_models(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    (void)req;
-    control_models(&program->control, conn);
-}
-
-static void route_requests(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    (void)req;
-    control_requests(&program->control, conn);
-}
-
-static void route_stats(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    (void)req;
-    control_stats(&program->control, conn);
-}
-
-static void route_reset(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    (void)req;
-    control_reset(&program->control, conn);
-}
-
-static void route_script(struct program *program, struct http_conn *conn, const struct http_request *req)
-{
-    control_script(&program->control, conn, req->body);
-}
-
 static void on_request(void *arg, struct http_conn *conn, const struct http_request *req)
 {
-    static const struct {
-        const char *method, *path;
-        void (*answer)(struct program *program, struct http_conn *conn, const struct http_request *req);
-    } routes[] = {
-        {"POST", "/v1/chat/completions", route_chat}, {"POST", "/v1/completions", route_completion},
-        {"GET", "/v1/models", route_models},          {"GET", "/control/requests", route_requests},
-        {"GET", "/control/stats", route_stats},       {"POST", "/control/reset", route_reset},
-        {"POST", "/control/script", route_script},
-    };
-    bool is_path_known = false;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (!span_is(req->path, routes[i].path))
-            continue;
-        if (span_is(req->method, routes[i].method)) {
-            routes[i].answer(arg, conn, req);
-            return;
-        }
-        is_path_known = true;
-    }
-    if (is_path_known)
+    struct program *program = arg;
+    struct route route;
+    if (control_request(&program->control, conn, req))
+        return;
+    switch (route_find(req, &route)) {
+    case ROUTE_FOUND:
+        chat_request(&program->service, &route, conn, req);
+        break;
+    case ROUTE_OTHER_METHOD:
         http_respond(conn, 405, "application/json",
                      SPAN("{\"error\":{\"message\":\"method not allowed\"}}\n"));
-    else
+        break;
+    case ROUTE_NONE:
         http_respond(conn, 404, "application/json", SPAN("{\"error\":{\"message\":\"no such path\"}}\n"));
+        break;
+    }
 }
 
 /* ---- start and end ---- */
@@ -285,21 +249,48 @@ static bool read_file(const char *path, struct text *out)
     return is_read;
 }
 
-static struct script *load_script(const struct options *options)
+/* Says what is wrong with a file, or with the options where it has none. Returns false. */
+static bool complain_of_file(const char *path, const char *message)
+{
+    (void)fprintf(stderr, "fakellm: %s%s%s\n", path != NULL ? path : "", path != NULL ? ": " : "", message);
+    return false;
+}
+
+static bool load_script(struct control *control, const char *path)
 {
     struct text file;
     text_init(&file, SCRIPT_FILE_BYTES_MAX);
-    struct script *script = NULL;
     char message[RULE_MESSAGE_BYTES];
-    if (options->script == NULL || read_file(options->script, &file)) {
-        script =
-            script_new((struct span){file.ptr, file.len}, &options->defaults, options->is_burst, message);
-        if (script == NULL)
-            (void)fprintf(stderr, "fakellm: %s%s%s\n", options->script != NULL ? options->script : "",
-                          options->script != NULL ? ": " : "", message);
+    bool is_read = path == NULL || read_file(path, &file);
+    if (is_read) {
+        control->first_script = script_new((struct span){file.ptr, file.len}, &control->options, message);
+        is_read = control->first_script != NULL || complain_of_file(path, message);
     }
     text_fini(&file);
-    return script;
+    return is_read;
+}
+
+static bool load_limits(struct control *control, const char *path)
+{
+    struct text file;
+    text_init(&file, SCRIPT_FILE_BYTES_MAX);
+    char message[LIMIT_MESSAGE_BYTES];
+    bool is_read = path == NULL || read_file(path, &file);
+    if (is_read) {
+        control->first_limits = limits_new((struct span){file.ptr, file.len}, message);
+        is_read = control->first_limits != NULL || complain_of_file(path, message);
+    }
+    text_fini(&file);
+    return is_read;
+}
+
+static bool read_seed(const char *text, uint64_t *ret)
+{
+    char *end = NULL;
+    errno = 0;
+    *ret = text != NULL ? strtoull(text, &end, 10) : 0;
+    return text == NULL || (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0) ||
+           complain("--seed", "must be a whole number");
 }
 
 static void program_init_loop(struct program *program)
@@ -329,24 +320,24 @@ static void say_ready(const struct program *program, const char *listen)
     (void)fflush(stdout); /* nobody may be reading */
 }
 
-static int serve(struct program *program, const struct options *options, const struct sockaddr *addr)
+static int serve(struct program *program, const char *listen, const struct sockaddr *addr)
 {
     struct http_handler handler = {
         .arg = program, .request = on_request, .resume = chat_resume, .ended = chat_ended};
     program_init_loop(program);
     text_init(&program->service.events, REQUEST_LOG_JSON_BYTES_MAX);
+    rule_init(&program->service.plain);
     program->service.script = script_ref(program->control.first_script);
+    program->service.limits = limits_ref(program->control.first_limits);
     program->control.service = &program->service;
-    program->control.defaults = options->defaults;
-    program->control.is_burst = options->is_burst;
 
     int exit_code = EXIT_SUCCESS;
     int rc = http_server_start(&program->loop, addr, &handler, &program->server);
     program->control.server = program->server;
     if (rc == 0) {
-        say_ready(program, options->listen);
+        say_ready(program, listen);
     } else {
-        (void)fprintf(stderr, "fakellm: cannot listen on %s: %s\n", options->listen, uv_strerror(rc));
+        (void)fprintf(stderr, "fakellm: cannot listen on %s: %s\n", listen, uv_strerror(rc));
         program_stop(program);
         exit_code = EXIT_FAILURE;
     }
@@ -355,6 +346,7 @@ static int serve(struct program *program, const struct options *options, const s
     assert(rc == 0);
     http_server_free(program->server);
     script_unref(program->service.script);
+    limits_unref(program->service.limits);
     text_fini(&program->service.events);
     return exit_code;
 }
@@ -376,20 +368,29 @@ int main(int argc, char **argv)
         complain(options.listen, "is not a numeric address and a port");
         goto end;
     }
-    program.control.first_script = load_script(&options);
-    if (program.control.first_script == NULL)
+    program.control.options =
+        (struct script_options){.defaults = &options.defaults, .is_burst = options.is_burst};
+    if (!read_seed(options.seed, &program.control.options.seed) ||
+        !load_script(&program.control, options.script) || !load_limits(&program.control, options.limits))
         goto end;
     program.service.log = request_log_new(options.request_log);
     if (program.service.log == NULL) {
         (void)fprintf(stderr, "fakellm: request log: %s\n", strerror(errno));
         goto end;
     }
+    program.service.keys = key_report_new();
+    if (program.service.keys == NULL) {
+        (void)fprintf(stderr, "fakellm: out of memory\n");
+        goto end;
+    }
     (void)signal(SIGPIPE, SIG_IGN); /* a client that left shows as an error of the write */
     raise_file_limit();
-    exit_code = serve(&program, &options, (const struct sockaddr *)&addr);
+    exit_code = serve(&program, options.listen, (const struct sockaddr *)&addr);
 end:
     request_log_free(program.service.log);
+    key_report_free(program.service.keys);
     script_unref(program.control.first_script);
+    limits_unref(program.control.first_limits);
     rule_fini(&options.defaults);
     return exit_code;
 }

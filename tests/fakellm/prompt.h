@@ -6,27 +6,26 @@
 #include <stdint.h>
 
 #include "json.h"
+#include "protocol.h"
 #include "text.h"
 
-/* prompt: the body of a request for a completion. */
-
-enum prompt_kind {
-    PROMPT_CHAT,      /* /v1/chat/completions: "messages" */
-    PROMPT_COMPLETION /* /v1/completions: "prompt", a string or a list of strings */
-};
-
+/* prompt: the body of a request for a completion, whatever API it came by. */
 struct prompt {
     enum prompt_kind kind;
     cJSON *json;
     const char *model; /* NULL: not given */
     bool is_stream;
-    bool wants_usage; /* stream_options.include_usage */
+    bool wants_usage; /* in the stream: stream_options.include_usage; some APIs always say it */
     bool has_tools, has_response_format;
-    size_t words;    /* of all its messages */
-    uint64_t digest; /* FNV-1a of roles and texts */
+    size_t words;        /* of all its messages */
+    uint64_t digest;     /* FNV-1a of roles and texts; roles are named as OpenAI does */
+    const char *problem; /* what the API would refuse it for; NULL: nothing */
 };
 
-/* Reads body; end with prompt_fini(). False when it is not a JSON object. */
+/*
+ * Reads body; end with prompt_fini(). False, with words in `problem`, when the API would refuse it; OpenAI's take any
+ * object.
+ */
 bool prompt_init(struct prompt *prompt, enum prompt_kind kind, struct span body);
 void prompt_fini(struct prompt *prompt);
 

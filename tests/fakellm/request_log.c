@@ -11,13 +11,6 @@
 
 enum { END_COUNT = HTTP_BROKEN_OFF + 1, LINE_BYTES_MAX = 128 * 1024 * 1024, LINE_KEEP_BYTES = 64 * 1024 };
 
-static const char *const end_names[END_COUNT] = {
-    [HTTP_COMPLETED] = "completed",
-    [HTTP_CLIENT_CLOSED] = "client_closed",
-    [HTTP_CLIENT_RESET] = "reset",
-    [HTTP_BROKEN_OFF] = "broken_off",
-};
-
 struct request_log {
     /* A ring: `count` entries from `first` on. */
     struct log_entry *ring[REQUEST_LOG_ENTRIES_MAX];
@@ -42,6 +35,7 @@ static void entry_unref(struct log_entry *entry)
 {
     if (entry == NULL || --entry->refs > 0)
         return;
+    free(entry->path);
     free(entry->model);
     free(entry->key);
     free(entry->body);
@@ -111,7 +105,7 @@ static int64_t wall_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-struct log_entry *request_log_begin(struct request_log *log, const char *id_prefix,
+struct log_entry *request_log_begin(struct request_log *log, const char *id_prefix, struct span key,
                                     const struct http_request *req)
 {
     struct log_entry *entry = calloc(1, sizeof *entry);
@@ -122,12 +116,14 @@ struct log_entry *request_log_begin(struct request_log *log, const char *id_pref
     entry->received_wall_us = wall_us();
     entry->body_bytes = req->body.len;
     entry->body = malloc(req->body.len > 0 ? req->body.len : 1);
-    entry->key = req->bearer.ptr != NULL ? strndup(req->bearer.ptr, req->bearer.len) : NULL;
-    if (entry->body == NULL || (req->bearer.ptr != NULL && entry->key == NULL)) {
+    entry->path = strndup(req->path.ptr, req->path.len);
+    entry->key = key.ptr != NULL ? strndup(key.ptr, key.len) : NULL;
+    if (entry->body == NULL || entry->path == NULL || (key.ptr != NULL && entry->key == NULL)) {
         entry_unref(entry);
         return NULL;
     }
-    memcpy(entry->body, req->body.ptr, req->body.len);
+    if (req->body.len > 0)
+        memcpy(entry->body, req->body.ptr, req->body.len);
     (void)snprintf(entry->id, sizeof entry->id, "%s%llu", id_prefix, (unsigned long long)log->next_number++);
 
     if (log->count == REQUEST_LOG_ENTRIES_MAX)
@@ -170,12 +166,15 @@ static void put_body(struct text *out, const struct log_entry *entry)
 
 static void put_entry(struct text *out, const struct log_entry *entry)
 {
-    text_putf(out, "{\"id\":\"%s\",\"path\":\"%s\",\"model\":", entry->id, entry->path);
+    text_putf(out, "{\"id\":\"%s\",\"path\":", entry->id);
+    text_put_json(out, entry->path);
+    text_putf(out, ",\"protocol\":\"%s\",\"model\":", entry->protocol);
     text_put_json(out, entry->model);
     text_put(out, SPAN(",\"key\":"));
     text_put_json(out, entry->key);
-    text_putf(out, ",\"stream\":%s,\"status\":%d,\"rule\":", entry->is_stream ? "true" : "false",
-              entry->status);
+    text_putf(out,
+              ",\"stream\":%s,\"status\":%d,\"limited\":%s,\"rule\":", entry->is_stream ? "true" : "false",
+              entry->status, entry->is_limited ? "true" : "false");
     if (entry->rule < 0)
         text_put(out, SPAN("null"));
     else
@@ -184,7 +183,7 @@ static void put_entry(struct text *out, const struct log_entry *entry)
     put_time(out, "first_byte_at", entry, entry->first_byte_ns);
     put_time(out, "ended_at", entry, entry->ended_ns);
     text_put(out, SPAN(",\"end\":"));
-    text_put_json(out, entry->ended_ns != 0 ? end_names[entry->how] : NULL);
+    text_put_json(out, entry->ended_ns != 0 ? http_end_name(entry->how) : NULL);
     text_putf(out, ",\"chunks_sent\":%lld,\"messages_digest\":\"%016llx\",\"body_bytes\":%zu,\"body\":",
               (long long)entry->chunks_sent, (unsigned long long)entry->messages_digest, entry->body_bytes);
     put_body(out, entry);
@@ -266,6 +265,6 @@ void request_log_put_stats(const struct request_log *log, size_t open_connection
     text_putf(out, "{\"received\":%llu,\"in_flight\":%llu", (unsigned long long)log->received,
               (unsigned long long)log->in_flight);
     for (size_t i = 0; i < END_COUNT; i++)
-        text_putf(out, ",\"%s\":%llu", end_names[i], (unsigned long long)log->ended[i]);
+        text_putf(out, ",\"%s\":%llu", http_end_name((enum http_end)i), (unsigned long long)log->ended[i]);
     text_putf(out, ",\"open_connections\":%zu}\n", open_connections);
 }

@@ -25,13 +25,15 @@ struct request_log;
 struct log_entry {
     size_t refs;
     char id[32];
-    const char *path; /* static */
+    char *path;
+    const char *protocol; /* static */
     char *model;
     char *key;
     char *body;
     size_t body_bytes;
     uint64_t messages_digest;
     bool is_stream;
+    bool is_limited; /* refused by the limiter */
     int status;
     int rule; /* index of the script's rule; -1: none matched */
     int64_t received_ns, first_byte_ns, ended_ns;
@@ -49,8 +51,9 @@ void request_log_free(struct request_log *log);
  * request_log_end(). Strings are copied. NULL: no memory.
  *
  * id_prefix   the id is this and the request's number
+ * key         its ptr is NULL when there is none
  */
-struct log_entry *request_log_begin(struct request_log *log, const char *id_prefix,
+struct log_entry *request_log_begin(struct request_log *log, const char *id_prefix, struct span key,
                                     const struct http_request *req);
 
 /* Notes that the request ended now, and gives the entry back. */
