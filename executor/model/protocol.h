@@ -9,9 +9,11 @@
 
 /* bytes. A request: prompts of up to a few MB, with images in them. */
 #define PROTOCOL_REQUEST_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* bytes. What a reader may put together of one piece: a whole answer with all its parts. */
+#define PROTOCOL_PIECE_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
-/* What a piece of an answer (an event of its stream, or the whole body) says. Texts are borrowed from what was read until the
-   next piece. */
+/* What a piece of an answer (an event of its stream, or the whole body) says. Texts are borrowed from what was read, or from
+   the reader, until the next piece. All of them are UTF-8. */
 struct protocol_piece {
     struct str text, reasoning;
     struct str
@@ -19,7 +21,15 @@ struct protocol_piece {
     bool is_last;      /* nothing of interest comes after it ([DONE], message_stop) */
     bool has_usage;    /* the numbers are totals so far, -1: not said here */
     int64_t prompt_tokens, completion_tokens;
-    struct str error, error_code; /* the provider's words and its name for them; error.ptr NULL: none */
+    /*
+     * error         the provider's words; ptr NULL: none
+     * error_code    its name for exactly this ("insufficient_quota"), error_kind for the class of it ("invalid_request_error")
+     * error_status  as HTTP numbers them, when it is said in the body; 0: not
+     * error_asked_ms  for how long it asks in the body to be left alone; 0: it does not
+     */
+    struct str error, error_code, error_kind;
+    int error_status;
+    int64_t error_asked_ms;
 };
 
 struct tool_calls;
@@ -29,24 +39,29 @@ struct protocol {
         *secrets; /* names of headers that carry the key, NULL at the end: never shown in words */
     /* Appends the header lines for a key ("": none) to those all requests have. INVALID_ARGUMENT: HTTP cannot carry it. */
     enum status_code (*put_headers)(struct http_headers *headers, struct str secret, struct status *err);
-    /* Appends the address: base_url (without a slash at its end) and the path for this request. */
+    /*
+     * Appends the address of this request. base_url may end in slashes, and may have what is said of it for the protocol
+     * (a version, a query).
+     */
     void (*put_url)(struct buf *ret, struct str base_url, struct str model,
                     const struct model_request *request);
-    /* Appends the JSON body. INVALID_ARGUMENT: something the protocol has no words for (completion mode …). */
+    /* Appends the JSON body; streamed. INVALID_ARGUMENT: something the protocol has no words for. */
     enum status_code (*put_request)(struct buf *ret, struct str model, const struct model_request *request,
                                     struct status *err);
     /* bytes of the state of a reader; zeroed before the first piece. */
     size_t reader_size;
     /*
      * Reads one piece; tools it wants called go to `calls`. event: name of the SSE event ("": none, or a whole body).
-     * False: it cannot be read.
+     * is_whole: `data` is a body, of an answer or of an error. False: it cannot be read.
      */
     bool (*read)(void *reader, struct str event, struct str data, bool is_whole, struct tool_calls *calls,
                  struct protocol_piece *ret);
     void (*reader_fini)(void *reader); /* frees what pieces were borrowed from */
-    /* Path and meaning of a cheap question: the list of models. */
+    /* The address of a cheap question: the list of models. */
     void (*put_models_url)(struct buf *ret, struct str base_url);
 };
+
+extern const struct protocol protocol_openai, protocol_azure_openai, protocol_anthropic, protocol_gemini;
 
 /* NULL: there is none of this name. "": "openai". */
 const struct protocol *protocol_find(struct str name);

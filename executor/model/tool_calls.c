@@ -1,7 +1,6 @@
 /* tool_calls: see the header. */
 #include "executor/model/tool_calls.h"
 
-#include "executor/value/form.h"
 #include <stdlib.h>
 
 struct part {
@@ -25,7 +24,7 @@ void tool_calls_fini(struct tool_calls *t)
 }
 
 /* NULL: it begins a new call. */
-static struct part *part_of(struct tool_calls *t, const struct openai_call *piece)
+static struct part *part_of(struct tool_calls *t, const struct tool_call_piece *piece)
 {
     if (piece->index < 0)
         return piece->id.len == 0 && t->count > 0 ? &t->block->parts[t->count - 1] : NULL;
@@ -53,18 +52,7 @@ static struct part *add_part(struct tool_calls *t, int64_t index)
     return part;
 }
 
-/* Some providers give arguments as an object instead of its text. */
-static void put_arguments(struct buf *b, const struct value *arguments)
-{
-    if (arguments == NULL || value_type(arguments) == VALUE_NONE)
-        return;
-    if (value_type(arguments) == VALUE_STRING)
-        buf_put(b, value_text(arguments));
-    else
-        value_put_json(b, arguments, JSON_COMPACT, false);
-}
-
-bool tool_calls_add(struct tool_calls *t, const struct openai_call *piece)
+bool tool_calls_add(struct tool_calls *t, const struct tool_call_piece *piece)
 {
     struct part *part = part_of(t, piece);
     if (part == NULL)
@@ -76,7 +64,7 @@ bool tool_calls_add(struct tool_calls *t, const struct openai_call *piece)
         buf_put(&part->id, piece->id);
     if (part->name.len == 0)
         buf_put(&part->name, piece->name);
-    put_arguments(&part->arguments, piece->arguments);
+    buf_put(&part->arguments, piece->arguments);
     t->bytes += part->id.len + part->name.len + part->arguments.len - before;
     return !part->id.failed && !part->name.failed && !part->arguments.failed &&
            t->bytes <= TOOL_CALLS_BYTES_MAX;

@@ -1,5 +1,5 @@
 /*
- * client: transfers, their handles and their ends. shard.c has the part that touches the loop.
+ * client: transfers, their handles and their ends. shard.c has the part that touches the loop, limit.c the time they may take.
  */
 #include "shared/http/client_core.h"
 #include <assert.h>
@@ -12,8 +12,11 @@
 #define READ_BYTES 4096L
 /* s. A kept connection older than this is not used again: below the idle time of providers. */
 #define CONNECTION_AGE_S 30L
-/* ms. Between two looks at who is silent for too long. */
-#define IDLE_TICK_MS 500
+/*
+ * Unpackers of these take some 40 kB a stream; those of br and zstd take megabytes, so they are not asked for (and understood
+ * when they come all the same).
+ */
+#define ENCODINGS "gzip, deflate"
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
@@ -49,7 +52,18 @@ static void live_remove(struct http_client *c, struct http_transfer *t)
         c->live = t->next;
     if (t->next != NULL)
         t->next->prev = t->prev;
+    if (c->cursor == t)
+        c->cursor = t->next;
     c->live_count--;
+}
+
+static void finished_remove(struct http_client *c, struct http_transfer *t)
+{
+    struct http_transfer **at = &c->finished;
+    while (*at != t)
+        at = &(*at)->next_finished;
+    *at = t->next_finished;
+    t->is_finished = false;
 }
 
 static void transfer_free(struct http_transfer *t)
@@ -60,9 +74,11 @@ static void transfer_free(struct http_transfer *t)
 }
 
 /* Off its multi, nothing of the request kept; the handle goes back to the pool. */
-static void transfer_release(struct http_transfer *t)
+void http_transfer_release(struct http_transfer *t)
 {
     struct http_client *c = t->client;
+    if (t->is_finished)
+        finished_remove(c, t);
     if (t->shard != NULL) {
         curl_multi_remove_handle(t->shard->multi, t->easy);
         t->shard->transfers--;
@@ -95,7 +111,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     if (t->is_cancelled)
         return CURL_WRITEFUNC_ERROR;
     size_t colon = str_find(line, STR(":"), 0);
-    if (t->handler.header != NULL && colon != SIZE_MAX)
+    if (t->handler.header != NULL && colon != SIZE_MAX && !t->is_finished && !t->is_let_go)
         t->handler.header(t->arg, str_trim(str_sub(line, 0, colon)),
                           str_trim(str_sub(line, colon + 1, line.len)));
     return line.len;
@@ -106,6 +122,10 @@ static size_t on_data(char *bytes, size_t size, size_t count, void *arg)
     struct http_transfer *t = arg;
     if (t->is_cancelled)
         return CURL_WRITEFUNC_ERROR;
+    if (t->is_finished || t->is_let_go) {
+        t->dropped += size * count;
+        return t->dropped > HTTP_LINGER_BYTES_MAX ? (size_t)CURL_WRITEFUNC_ERROR : size * count;
+    }
     if (t->is_paused) {
         t->is_held = true; /* these bytes come again, whole, after the resume */
         return CURL_WRITEFUNC_PAUSE;
@@ -128,7 +148,9 @@ static bool easy_setup(const struct http_client *c, struct http_transfer *t)
     ok &= curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_PROXY, c->proxy) == CURLE_OK;
-    ok &= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
+    ok &= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, c->version) == CURLE_OK;
+    /* A connection whose version is not known yet is waited for: with HTTP/2 it will do for all of them. */
+    ok &= curl_easy_setopt(e, CURLOPT_PIPEWAIT, c->version == CURL_HTTP_VERSION_2TLS ? 1L : 0L) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, READ_BYTES) == CURLE_OK;
@@ -183,8 +205,9 @@ static CURLcode easy_prepare(struct http_transfer *t, const struct http_request 
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, http_headers_list(t->headers));
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(r->connect_ms > 0 ? r->connect_ms : HTTP_CONNECT_MS));
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->repeat == HTTP_SEND_ONCE ? 1L : 0L);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, r->takes_compressed ? ENCODINGS : NULL);
     return rc;
 }
 
@@ -232,10 +255,14 @@ enum status_code http_start(struct http_client *client, const struct http_reques
     t->handler = *handler;
     t->arg = arg;
     t->is_cancelled = t->is_paused = t->is_held = t->has_answer = t->is_repeated = t->is_put_off = false;
-    t->wants_start = t->wants_resume = t->is_idle_too_long = false;
+    t->wants_start = t->wants_resume = t->has_first = t->is_finished = t->is_let_go = false;
+    t->late = LATE_NOT;
+    t->dropped = 0;
     t->may_repeat = request->repeat == HTTP_MAY_REPEAT;
+    t->first_ms = request->first_ms;
     t->idle_ms = request->idle_ms;
-    t->last_ms = clock_monotonic_ms();
+    t->total_ms = request->total_ms;
+    t->started_ms = t->last_ms = clock_monotonic_ms();
     t->words[0] = '\0';
     t->headers = http_headers_ref(request->headers != NULL ? request->headers : client->no_headers);
     buf_init(&t->body, 0);
@@ -247,13 +274,12 @@ enum status_code http_start(struct http_client *client, const struct http_reques
     if (rc == CURLE_OK && transfer_begin(t)) {
         if (take_body != NULL)
             buf_init(take_body, take_body->max);
-        if (t->idle_ms > 0 && !uv_is_active((uv_handle_t *)&client->idle_timer))
-            uv_timer_start(&client->idle_timer, http_on_idle_tick, IDLE_TICK_MS, IDLE_TICK_MS);
+        http_limit_watch(t);
         *ret_transfer = t;
         return STATUS_OK;
     }
     buf_init(&t->body, 0); /* stays the caller's */
-    transfer_release(t);
+    http_transfer_release(t);
     if (rc != CURLE_OK && rc != CURLE_OUT_OF_MEMORY)
         return status_set(err, STATUS_INVALID_ARGUMENT, "http: %s", curl_easy_strerror(rc));
     return status_set(err, STATUS_RESOURCE_EXHAUSTED, "http: no memory for a request");
@@ -294,12 +320,29 @@ static bool is_stale(struct http_transfer *t, CURLcode rc)
     return curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && connects == 0;
 }
 
+static const char *late_words(enum http_late late)
+{
+    switch (late) {
+    case LATE_FIRST:
+        return "the server had nothing to say in the time it was given";
+    case LATE_IDLE:
+        return "the server was silent for too long";
+    case LATE_TOTAL:
+        return "the answer took too long";
+    case LATE_NOT:
+        break;
+    }
+    return "";
+}
+
 void http_transfer_ended(struct http_transfer *t, CURLcode rc)
 {
-    if (t->is_cancelled) {
-        transfer_release(t);
+    if (t->is_cancelled || t->is_let_go) {
+        http_transfer_release(t);
         return;
     }
+    if (t->is_finished)
+        rc = CURLE_OK;
     if (is_stale(t, rc)) {
         curl_multi_remove_handle(t->shard->multi, t->easy);
         t->shard->transfers--;
@@ -312,16 +355,16 @@ void http_transfer_ended(struct http_transfer *t, CURLcode rc)
     struct http_result result = {.outcome = outcome_of(rc, t->has_answer), .words = ""};
     char words[CURL_ERROR_SIZE];
     result.status = http_transfer_status(t);
-    if (t->is_idle_too_long) {
+    if (t->late != LATE_NOT) {
         result.outcome = HTTP_TIMED_OUT;
-        result.words = "the server was silent for too long";
+        result.words = late_words(t->late);
     } else if (rc != CURLE_OK) {
         memcpy(words, t->words, sizeof words);
         result.words = words[0] != '\0' ? words : curl_easy_strerror(rc);
     }
     struct http_handler handler = t->handler;
     void *arg = t->arg;
-    transfer_release(t);
+    http_transfer_release(t);
     handler.done(arg, &result);
 }
 
@@ -331,11 +374,13 @@ void http_cancel(struct http_transfer *t)
     if (t->client->depth > 0 || t->is_put_off)
         http_put_off(t->client, t);
     else
-        transfer_release(t);
+        http_transfer_release(t);
 }
 
 void http_pause(struct http_transfer *t)
 {
+    if (!t->is_paused)
+        t->paused_ms = clock_monotonic_ms();
     t->is_paused = true;
 }
 
@@ -345,6 +390,8 @@ void http_resume(struct http_transfer *t)
         return;
     t->is_paused = false;
     t->last_ms = clock_monotonic_ms();
+    t->started_ms += t->last_ms - t->paused_ms;
+    http_limit_watch(t);
     if (!t->is_held)
         return;
     if (t->client->depth > 0) {
@@ -383,7 +430,7 @@ void http_leave(struct http_client *c)
         c->put_off = t->next_put_off;
         t->is_put_off = false;
         if (t->is_cancelled) {
-            transfer_release(t);
+            http_transfer_release(t);
         } else if (t->wants_start) {
             t->wants_start = false;
             if (!transfer_begin(t))
@@ -397,26 +444,42 @@ void http_leave(struct http_client *c)
     }
 }
 
-void http_on_idle_tick(uv_timer_t *timer)
+void http_first_seen(struct http_transfer *t)
 {
-    struct http_client *c = timer->data;
-    int64_t now_ms = clock_monotonic_ms();
-    struct http_transfer *late = NULL;
-    bool is_needed = false;
-    for (struct http_transfer *t = c->live; t != NULL; t = t->next) {
-        is_needed |= t->idle_ms > 0;
-        /* One a round: a callback may end others. Those left are found right after. */
-        if (t->idle_ms > 0 && !t->is_paused && now_ms - t->last_ms > t->idle_ms) {
-            late = t;
-            break;
-        }
-    }
-    if (late != NULL) {
-        late->is_idle_too_long = true;
-        http_transfer_ended(late, CURLE_OPERATION_TIMEDOUT);
-        uv_timer_start(timer, http_on_idle_tick, 0, IDLE_TICK_MS);
-    } else if (!is_needed) {
-        uv_timer_stop(timer);
+    t->has_first = true;
+}
+
+void http_set_idle(struct http_transfer *t, int64_t idle_ms)
+{
+    t->idle_ms = idle_ms;
+    http_limit_watch(t);
+}
+
+void http_finish(struct http_transfer *t)
+{
+    if (t->is_finished || t->is_cancelled)
+        return;
+    t->is_finished = true;
+    t->next_finished = t->client->finished;
+    t->client->finished = t;
+    http_shard_wake(
+        t->shard); /* it may be http_resume() that has brought the data, of which nothing may end */
+}
+
+void http_drain_finished(struct http_client *c)
+{
+    while (c->finished != NULL) {
+        struct http_transfer *t = c->finished;
+        struct http_handler handler = t->handler;
+        struct http_result result = {
+            .outcome = HTTP_ANSWERED, .status = http_transfer_status(t), .words = ""};
+        finished_remove(c, t);
+        t->is_let_go = true;
+        t->first_ms = t->idle_ms = 0;
+        t->total_ms = HTTP_LINGER_MS;
+        t->started_ms = clock_monotonic_ms();
+        http_limit_watch(t);
+        handler.done(t->arg, &result);
     }
 }
 
@@ -463,6 +526,7 @@ enum status_code http_client_new(const struct http_client_options *options, stru
     if (c == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "http: no memory");
     c->loop = options->loop;
+    c->version = options->version == HTTP_VERSION_2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     c->ca_file = str_dup(str_c(options->ca_file != NULL ? options->ca_file : SYSTEM_CA_FILE));
     c->proxy = str_dup(str_c(options->proxy));
     c->no_headers = http_headers_new();
@@ -474,8 +538,8 @@ enum status_code http_client_new(const struct http_client_options *options, stru
         client_free(c);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "http: no memory");
     }
-    uv_timer_init(c->loop, &c->idle_timer);
-    c->idle_timer.data = c;
+    uv_timer_init(c->loop, &c->limit_timer);
+    c->limit_timer.data = c;
     c->open_timers = 1;
     *ret_client = c;
     return STATUS_OK;
@@ -497,6 +561,6 @@ void http_client_close(struct http_client *take_client)
     for (size_t i = 0; i < c->shard_count; i++)
         http_shard_close(c->shards[i]);
     curl_share_cleanup(c->share);
-    uv_timer_stop(&c->idle_timer);
-    uv_close((uv_handle_t *)&c->idle_timer, http_timer_closed);
+    uv_timer_stop(&c->limit_timer);
+    uv_close((uv_handle_t *)&c->limit_timer, http_timer_closed);
 }

@@ -18,6 +18,9 @@
 #define HTTP_TRANSFERS_MAX 16384
 /* ms. To connect, TLS handshake included, when a request does not say. */
 #define HTTP_CONNECT_MS 10000
+/* ms, bytes. For how long, and how much of an answer is read behind its end, so that its connection can be used again. */
+#define HTTP_LINGER_MS        2000
+#define HTTP_LINGER_BYTES_MAX ((size_t)64 * 1024)
 
 struct http_client;
 struct http_transfer;
@@ -25,6 +28,11 @@ struct http_transfer;
 /* Once per process, main thread, around all clients. */
 MUST_CHECK enum status_code http_global_init(struct status *err);
 void http_global_fini(void);
+
+enum http_version {
+    HTTP_VERSION_1_1,
+    HTTP_VERSION_2 /* over TLS, when the server chooses it (ALPN); cheaper in connections, dearer in CPU */
+};
 
 /*
  * ca_file   PEM bundle of the authorities servers are checked against; NULL: the system's
@@ -34,6 +42,7 @@ struct http_client_options {
     uv_loop_t *loop;
     const char *ca_file;
     const char *proxy;
+    enum http_version version;
 };
 
 /* RESOURCE_EXHAUSTED: no memory. */
@@ -56,14 +65,18 @@ enum http_repeat {
  * headers     NULL: none; the transfer holds a reference
  * connect_ms  0: HTTP_CONNECT_MS
  * total_ms    from start to end; 0: no limit
- * idle_ms     longest silence of the server, to a second or so; time in which the transfer is paused does not count; 0: no limit
+ * first_ms    from start until http_first_seen(); 0: no limit
+ * idle_ms     longest silence of the server; 0: no limit
+ *             The three count no time in which the transfer is paused, and are kept to half a second or better.
+ * takes_compressed  the answer may come as gzip or deflate; data is what it unpacks to, which has no bound of its own
  */
 struct http_request {
     const char *method;
     const char *url;
     struct http_headers *headers;
-    int64_t connect_ms, total_ms, idle_ms;
+    int64_t connect_ms, total_ms, first_ms, idle_ms;
     enum http_repeat repeat;
+    bool takes_compressed;
 };
 
 enum http_outcome {
@@ -112,6 +125,15 @@ void http_cancel(struct http_transfer *t);
 void http_pause(struct http_transfer *t);
 /* data may come before this returns. */
 void http_resume(struct http_transfer *t);
+/* What the owner was waiting for is here: first_ms is over. */
+void http_first_seen(struct http_transfer *t);
+/* Another idle_ms from now on. */
+void http_set_idle(struct http_transfer *t, int64_t idle_ms);
+/*
+ * From header or data: the owner wants no more of this answer. No data comes any more, and done comes soon, as if the answer
+ * had ended here, though the server may keep it open. What is left is read and dropped (HTTP_LINGER_…).
+ */
+void http_finish(struct http_transfer *t);
 
 int http_transfer_status(const struct http_transfer *t); /* 0: not known yet */
 /* "text/event-stream; charset=utf-8"; "" when not said. Borrowed until the end. */

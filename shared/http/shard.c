@@ -22,6 +22,7 @@ static void drain(struct http_shard *s)
         if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK)
             http_transfer_ended(t, rc);
     }
+    http_drain_finished(s->client);
 }
 
 static void act(struct http_shard *s, curl_socket_t fd, int flags)
@@ -46,6 +47,11 @@ static void on_poll(uv_poll_t *p, int status, int events)
 static void on_timer(uv_timer_t *timer)
 {
     act(CONTAINER_OF(timer, struct http_shard, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+void http_shard_wake(struct http_shard *s)
+{
+    uv_timer_start(&s->timer, on_timer, 0, 0);
 }
 
 static int on_timeout(CURLM *multi, long ms, void *arg) /* inside libcurl: only arm */

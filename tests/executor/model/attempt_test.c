@@ -13,18 +13,24 @@ struct bench {
     uv_loop_t loop;
     struct server *server;
     struct http_client *http;
-    struct pool *pool;
-    const char *answer; /* NULL: none yet */
-    bool ends;          /* the server closes after its answer */
+    struct http_headers *headers;
+    struct str answer; /* ptr NULL: none yet */
+    bool ends;         /* the server closes after its answer */
+    bool resets;       /* the same without manners */
     struct connection *connection;
     bool is_closed; /* by the client */
+    char url[64];
+    struct attempt_params params; /* what differs from the usual */
     struct buf request, text;
+    unsigned pieces; /* of text */
     bool is_over;
-    bool is_whole; /* the request asks for no stream */
+    bool is_whole; /* the text is wanted in one piece */
     char error_type[64], finish_reason[32];
     struct buf calls; /* "id name arguments" of each, a line */
-    struct buf message;
+    struct buf message, words;
+    struct attempt_failure failure; /* its numbers */
     struct usage usage;
+    bool has_usage;
 };
 
 static void on_request(struct connection *c, struct str request, void *arg)
@@ -32,9 +38,12 @@ static void on_request(struct connection *c, struct str request, void *arg)
     struct bench *b = arg;
     b->connection = c;
     buf_put(&b->request, request);
-    if (b->answer != NULL)
-        connection_send(c, b->answer);
-    if (b->answer != NULL && b->ends)
+    if (b->answer.ptr == NULL)
+        return;
+    connection_send_bytes(c, b->answer);
+    if (b->resets)
+        connection_reset(c);
+    else if (b->ends)
         connection_close(c);
 }
 
@@ -48,7 +57,9 @@ static void on_closed(struct connection *c, void *arg)
 
 static void on_text(void *arg, struct str delta)
 {
-    buf_put(&((struct bench *)arg)->text, delta);
+    struct bench *b = arg;
+    b->pieces++;
+    buf_put(&b->text, delta);
 }
 
 static void on_done(void *arg, const struct model_reply *reply)
@@ -57,67 +68,71 @@ static void on_done(void *arg, const struct model_reply *reply)
     assert_false(b->is_over);
     b->is_over = true;
     b->usage = reply->usage;
+    b->has_usage = reply->has_usage;
     for (size_t i = 0; i < reply->call_count; i++)
         buf_printf(&b->calls, "%.*s %.*s %.*s\n", STR_ARG(reply->calls[i].id), STR_ARG(reply->calls[i].name),
                    STR_ARG(reply->calls[i].arguments));
     snprintf(b->finish_reason, sizeof b->finish_reason, "%.*s", STR_ARG(reply->finish_reason));
 }
 
-static void on_failed(void *arg, const char *error_type, struct str message)
+static void on_failed(void *arg, const struct attempt_failure *failure)
 {
     struct bench *b = arg;
     assert_false(b->is_over);
-    assert_true(str_is_utf8(message));
+    assert_true(str_is_utf8(failure->message) && str_is_utf8(failure->words));
     b->is_over = true;
-    snprintf(b->error_type, sizeof b->error_type, "%s", error_type);
-    buf_put(&b->message, message);
+    b->failure = *failure;
+    snprintf(b->error_type, sizeof b->error_type, "%s", failure->error_type);
+    buf_put(&b->message, failure->message);
     buf_put_char(&b->message, '\0');
+    buf_put(&b->words, failure->words);
 }
 
-static const struct model_callbacks callbacks = {on_text, on_done, on_failed};
+static const struct attempt_callbacks callbacks = {on_text, on_done, on_failed};
 
-static void begin(struct bench *b, const char *answer, bool ends)
+static void begin_with(struct bench *b, const struct protocol *protocol, struct str answer, bool ends)
 {
     static const struct server_script script = {on_request, on_closed};
-    static const struct str any[] = {{"*", 1}};
     struct status err;
-    char url[64];
     memset(b, 0, sizeof *b);
     b->answer = answer;
     b->ends = ends;
+    b->params.protocol = protocol;
     buf_init(&b->request, 65536);
     buf_init(&b->text, 1 << 20);
     buf_init(&b->message, 4096);
+    buf_init(&b->words, 4096);
     buf_init(&b->calls, 1 << 20);
     uv_loop_init(&b->loop);
     b->server = server_new(&b->loop, &script, b);
     const struct http_client_options options = {.loop = &b->loop};
     assert_ok(http_client_new(&options, &b->http, &err));
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/v1/", server_port(b->server));
-    const struct store_credential_opened opened = {.credential = {.provider = STR("p"),
-                                                                  .protocol = STR("openai"),
-                                                                  .name = STR("main"),
-                                                                  .base_url = str_c(url),
-                                                                  .models = any,
-                                                                  .model_count = 1,
-                                                                  .weight = 1},
-                                                   .secret = STR("sk-secret")};
-    assert_ok(pool_new(&(struct store_credential_set){&opened, 1}, NULL, &b->pool, &err));
+    assert_ok(protocol_headers(protocol, STR("sk-secret"), &b->headers, &err));
+    snprintf(b->url, sizeof b->url, "http://127.0.0.1:%d/v1/", server_port(b->server));
+}
+
+/* answer NULL: the server says nothing until the test does. */
+static void begin(struct bench *b, const char *answer, bool ends)
+{
+    begin_with(b, &protocol_openai, answer == NULL ? (struct str){NULL, 0} : str_c(answer), ends);
 }
 
 static struct attempt *start(struct bench *b)
 {
     static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
     const struct model_request request = {.provider = STR("p"),
-                                          .model = STR("m"),
+                                          .model = STR("alias"),
                                           .messages = &message,
                                           .message_count = 1,
                                           .is_whole = b->is_whole};
-    const struct pool_query query = {.provider = request.provider, .model = request.model};
-    struct pool_choice choice;
     struct status err;
-    assert_ok(pool_pick(b->pool, &query, &choice, &err));
-    struct attempt *call = attempt_start(b->http, choice.credential, &request, &callbacks, b, &err);
+    struct attempt_params params = b->params;
+    params.headers = b->headers;
+    params.base_url = str_c(b->url);
+    params.name = STR("main");
+    params.model = STR("m");
+    params.request = &request;
+    struct attempt *call = attempt_start(b->http, &params, &callbacks, b, &err);
     assert_non_null(call);
     assert_false(b->is_over);
     return call;
@@ -129,7 +144,8 @@ static void end(struct bench *b)
     server_close(b->server);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&b->loop), 0);
-    pool_unref(b->pool);
+    http_headers_unref(b->headers);
+    buf_fini(&b->words);
     buf_fini(&b->request);
     buf_fini(&b->text);
     buf_fini(&b->message);
@@ -273,9 +289,9 @@ static void a_whole_answer_comes_in_one_piece(void **state)
     start(&b);
     run_until_over(&b);
     buf_put_char(&b.request, '\0');
-    assert_contains("\"stream\":false", b.request.ptr);
-    assert_null(strstr(b.request.ptr, "stream_options"));
+    assert_contains("\"stream\":true", b.request.ptr);
     assert_str("all of it", buf_str(&b.text));
+    assert_int_equal(1, b.pieces);
     end(&b);
 }
 
