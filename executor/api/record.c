@@ -31,6 +31,22 @@ bool record_is_kept(const struct record *record)
     return record->journal != NULL;
 }
 
+/* What the caller has sent: without sys.*, which workflow_started shows, too. */
+static void put_own_inputs(struct buf *b, const struct value *inputs)
+{
+    const char *between = "{";
+    for (size_t i = 0; inputs != NULL && i < value_count(inputs); i++) {
+        if (str_starts(value_key(inputs, i), STR("sys.")))
+            continue;
+        buf_put_c(b, between);
+        buf_put_json_string(b, value_key(inputs, i));
+        buf_put_char(b, ':');
+        value_put_json(b, value_member(inputs, i), JSON_COMPACT, true);
+        between = ",";
+    }
+    buf_put_c(b, between[0] == '{' ? "{}" : "}");
+}
+
 static void put_json(struct buf *b, const struct value *v)
 {
     if (v != NULL)
@@ -43,12 +59,16 @@ bool record_begin(struct record *record, const struct run *run, const struct run
     const struct graph *graph = record->version->graph;
     const struct value *files = run_system_value(run, "files");
     bool has_files = files != NULL && value_count(files) > 0;
-    struct buf inputs, query_files, user_files;
+    bool is_full = record->version->record == STORE_RECORD_FULL;
+    struct buf inputs, own_inputs, query_files, user_files;
     buf_init(&inputs, LIMIT_RUN_BYTES);
+    buf_init(&own_inputs, LIMIT_RUN_BYTES);
     buf_init(&query_files, LIMIT_RUN_BYTES);
     buf_init(&user_files, LIMIT_RUN_BYTES);
-    if (record->version->record == STORE_RECORD_FULL)
+    if (is_full)
         put_json(&inputs, started->started.inputs);
+    if (is_full && request->conversation_id[0] != '\0')
+        put_own_inputs(&own_inputs, started->started.inputs);
     if (has_files) {
         put_json(&query_files, files);
         event_encode_files(MESSAGE_USER_FILES, files, &user_files);
@@ -73,15 +93,17 @@ bool record_begin(struct record *record, const struct run *run, const struct run
         .message_id = str_c(request->message_id),
         .parent_message_id = str_c(record->conversation->parent_message_id),
         .conversation_is_new = request->conversation_is_new,
+        .message_inputs = buf_str(&own_inputs),
         .query = str_c(request->query),
         .query_files = buf_str(&query_files),
         .user_files = buf_str(&user_files),
         .introduction =
             graph->features == NULL ? STR("") : value_get_text(graph->features, "opening_statement", STR("")),
     };
-    record->has_begun = !inputs.failed && !query_files.failed && !user_files.failed &&
+    record->has_begun = !inputs.failed && !own_inputs.failed && !query_files.failed && !user_files.failed &&
                         journal_begin(record->journal, &record->place, &begin);
     buf_fini(&inputs);
+    buf_fini(&own_inputs);
     buf_fini(&query_files);
     buf_fini(&user_files);
     return record->has_begun;

@@ -67,6 +67,7 @@ struct db_open {
     enum db_part part;
     bool create;     /* make it when there is none */
     bool query_only; /* refuse every write */
+    bool is_relaxed; /* a commit outlives this process, but not a power cut */
 };
 enum db_access { DB_READ, DB_WRITE };
 

@@ -70,12 +70,10 @@ struct journal_ops {
 };
 
 /* One run's place in the journal. In the caller's memory, zeroed; `ops` set by the caller; the rest is the journal's. */
-struct journal_part;
+struct journal_place;
 struct journal_run {
     const struct journal_ops *ops;
-    struct journal_run *next;
-    struct journal_part *part; /* waits */
-    unsigned flags;
+    struct journal_place *place; /* NULL: nothing was begun */
 };
 
 /* Ids are UUIDs as text, "" for none. Texts are copied, cleaned of NUL and of what is no UTF-8. */
@@ -88,12 +86,13 @@ struct journal_begin {
     int32_t version_number; /* 0: not known */
     uint32_t attempt;
     int64_t created_at_ms;
-    struct str inputs; /* JSON object; "": not kept */
+    struct str inputs; /* JSON object, with sys.*; "": not kept */
     bool
         must_be_first; /* the id is the caller's own: nothing of the run may be shown before it is known to be new */
     /* Chat apps. */
     struct str conversation_id, message_id, parent_message_id;
     bool conversation_is_new;
+    struct str message_inputs; /* JSON object: what the caller has sent; "": not kept */
     struct str query;
     struct str query_files; /* JSON array of the files of the query, as the run has them; "": none */
     struct str

@@ -7,6 +7,7 @@
  */
 #include "shared/base/clock.h"
 #include "shared/store/db.h"
+#include "shared/store/sqlite_path.h"
 #include "shared/store/sqlite_schema.h"
 #include <assert.h>
 #include <errno.h>
@@ -55,19 +56,6 @@ static struct sqlite_db *sqlite_of(struct db *db)
     return CONTAINER_OF(db, struct sqlite_db, db);
 }
 
-/* The path of a part: heddle.db and heddle.records.db. The caller frees it; NULL: no memory. */
-static char *part_path(const char *path, enum db_part part)
-{
-    static const char records[] = ".records";
-    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
-    const char *dot = strrchr(name, '.');
-    size_t stem = dot == NULL || dot == name ? strlen(path) : (size_t)(dot - path);
-    char *result = malloc(strlen(path) + sizeof records);
-    if (result != NULL)
-        sprintf(result, "%.*s%s%s", (int)stem, path, part == DB_RECORDS ? records : "", path + stem);
-    return result;
-}
-
 static enum status_code open_part(const char *path, const struct db_open *how, struct db **ret_db,
                                   struct status *err)
 {
@@ -94,7 +82,7 @@ static enum status_code sqlite_open(const char *path, const struct db_open *how,
                                     struct status *err)
 {
     bool is_path = path[0] != '\0' && path[0] != ':';
-    char *own = part_path(path, is_path ? how->part : DB_CONTROL);
+    char *own = sqlite_path(path, is_path && how->part == DB_RECORDS ? ".records" : "", true);
     if (own == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
     enum status_code rc = open_part(own, how, ret_db, err);
@@ -344,6 +332,8 @@ static enum status_code configure(struct sqlite_db *s, const struct db_open *how
                            "pragma foreign_keys = on;"
                            "pragma temp_store = memory;",
                            err);
+    if (rc == STATUS_OK && how->is_relaxed)
+        rc = sqlite_script(&s->db, "pragma synchronous = normal", err);
     if (rc == STATUS_OK && how->query_only)
         rc = sqlite_script(&s->db, "pragma query_only = on", err);
     return rc;

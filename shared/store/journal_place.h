@@ -1,0 +1,53 @@
+/*
+ * journal_place: what is known of one run between its beginning and the commit of its end, and what of it waits to be written.
+ * Used inside shared/store. Threads  under the journal's lock; what was taken for a commit is the writer's.
+ */
+#pragma once
+#include "shared/base/buf.h"
+#include "shared/base/uuid.h"
+#include "shared/store/db.h"
+#include "shared/store/journal.h"
+
+/* Copies: one piece of memory each, texts behind the struct. */
+struct journal_begin_copy {
+    size_t bytes;
+    struct journal_begin begin;
+};
+struct journal_end_copy {
+    size_t bytes;
+    struct journal_end end; /* its variables lie in the same memory */
+};
+
+struct journal_place {
+    struct journal_place *prev, *next;           /* in the queue */
+    struct journal_place *wait_prev, *wait_next; /* of those that wait for room */
+    struct journal_run *run;                     /* NULL: has been told all it ever will be */
+    /* Who it is, for every write. */
+    char workspace_id[256];
+    struct uuid run_id, app_id, conversation_id, message_id;
+    bool is_chat;
+    enum store_record record;
+    uint32_t attempt;
+    int parts; /* of nodes, written so far */
+    int64_t created_at_ms;
+    /* Waits. */
+    struct journal_begin_copy *begin;
+    struct buf nodes;
+    struct journal_end_copy *end;
+    bool is_queued, is_taken, waits_for_room;
+    bool is_closed; /* its row is somebody else's, or was ended by somebody else: nothing more is written */
+    bool was_tried; /* something of it was part of a commit of which nobody knows how it went */
+    bool owes_begun, has_end;
+    bool is_given_up; /* its run has been told so */
+};
+
+/* NULL: no memory. */
+struct journal_place *journal_place_new(const struct journal_begin *begin);
+void journal_place_free(struct journal_place *place);
+/* NULL: no memory. */
+struct journal_begin_copy *journal_begin_copy(const struct journal_begin *begin);
+struct journal_end_copy *journal_end_copy(const struct journal_end *end);
+/* In place: the run has failed for the store's sake, and nothing of it is kept but that. */
+void journal_end_give_up(struct journal_end_copy *copy);
+/* A blob of a UUID; empty for a zero one. */
+struct db_value journal_id(const struct uuid *id);

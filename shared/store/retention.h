@@ -1,0 +1,21 @@
+/*
+ * retention: removes records that are older than their app wants them kept, and all records of apps that are gone, in small
+ * steps. Used inside shared/store.
+ * Threads  the connections'.
+ */
+#pragma once
+#include "shared/store/db.h"
+
+/* rows. Of one transaction: some ms of the write lock. */
+#define RETENTION_STEP 200
+/* ms. How long a dead process's number is remembered. */
+#define RETENTION_INSTANCES_MS ((int64_t)30 * 24 * 3600 * 1000)
+
+/* should_stop(arg) is asked between two steps. ret_removed: runs and conversations, for the log. */
+struct retention {
+    struct db *control, *records;
+    bool (*should_stop)(void *arg);
+    void *arg;
+};
+MUST_CHECK enum status_code retention_run(const struct retention *r, int64_t now_ms, size_t *ret_removed,
+                                          struct status *err);

@@ -1,0 +1,66 @@
+/* sqlite_presence: db_presence for SQLite: bytes of a file. */
+#include "shared/store/db_presence.h"
+#include "shared/store/sqlite_path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct db_presence {
+    int fd;
+};
+
+enum status_code db_presence_open(const char *url, struct db_presence **ret, struct status *err)
+{
+    static const char scheme[] = "sqlite:";
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
+        return status_field(err, "store", "must be sqlite:PATH");
+    char *path = sqlite_path(url + sizeof scheme - 1, ".presence", false);
+    struct db_presence *presence = calloc(1, sizeof *presence);
+    if (path == NULL || presence == NULL) {
+        free(path);
+        free(presence);
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
+    }
+    presence->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int error = errno;
+    if (presence->fd < 0)
+        status_reason(err, STATUS_UNAVAILABLE, "STORE_IO", "store: %s: %s", path, strerror(error));
+    free(path);
+    if (presence->fd < 0) {
+        free(presence);
+        return STATUS_UNAVAILABLE;
+    }
+    *ret = presence;
+    return STATUS_OK;
+}
+
+void db_presence_close(struct db_presence *presence)
+{
+    if (presence == NULL)
+        return;
+    close(presence->fd);
+    free(presence);
+}
+
+static struct flock lock_of(int64_t number)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
+}
+
+enum status_code db_presence_hold(struct db_presence *presence, int64_t number, struct status *err)
+{
+    struct flock lock = lock_of(number);
+    if (fcntl(presence->fd, F_OFD_SETLK, &lock) == 0)
+        return STATUS_OK;
+    if (errno == EAGAIN || errno == EACCES)
+        return status_set(err, STATUS_ALREADY_EXISTS, "store: number %lld is held", (long long)number);
+    return status_reason(err, STATUS_UNAVAILABLE, "STORE_IO", "store: presence: %s", strerror(errno));
+}
+
+bool db_presence_is_free(const struct db_presence *presence, int64_t number)
+{
+    struct flock lock = lock_of(number);
+    return fcntl(presence->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
