@@ -8,7 +8,7 @@
 #include "route.h"
 #include "script.h"
 
-/* chat: answers to model requests, along the timeline their rule asks for. */
+/* chat: answers to model requests. */
 
 /* What all answers share. Belongs to the program; outlives every exchange. */
 struct chat_service {

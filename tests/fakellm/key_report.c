@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define HASH_FUNCTION HASH_FNV /* the usual one falls through between cases, which Clang warns of */
 #include <uthash.h>
 
 struct key_counts {

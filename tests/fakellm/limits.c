@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#define HASH_FUNCTION HASH_FNV /* the usual one falls through between cases, which Clang warns of */
 #include <uthash.h>
 
 #include "json.h"

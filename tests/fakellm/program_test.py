@@ -21,7 +21,7 @@ def test_help_names_every_option():
     done = run("--help")
     assert done.returncode == 0
     for option in ("listen", "script", "request-log", "burst", "reply", "repeat", "first-token-ms",
-                   "tokens-per-second", "status", "break-after", "chunk-bytes"):
+                   "tokens-per-second", "status", "break-after", "chunk-bytes", "limits", "seed", "break-how", "line-end"):
         assert f"--{option} " in done.stdout
 
 
@@ -32,6 +32,11 @@ def test_help_names_every_option():
     (["--listen", "localhost"], "localhost: is not a numeric address and a port"),
     (["--listen", "127.0.0.1:65536"], "127.0.0.1:65536: is not a numeric address and a port"),
     (["--repeat=x"], "repeat: must be a number"),
+    (["--break-how=melt"], "break_how: must be one of close reset stall"),
+    (["--break-how", "reset"], "options: break_how: needs break_at or break_after"),
+    (["--times", "1"], "--times: is no option"),
+    (["--seed", "x"], "--seed: must be a whole number"),
+    (["--limits", "/nonexistent"], "/nonexistent: No such file"),
     (["--script", "/nonexistent"], "/nonexistent: No such file"),
     (["--request-log", "/nonexistent/log"], "request log: No such file"),
 ])
@@ -47,3 +52,17 @@ def test_it_ends_with_streams_under_way():
     for sock in socks:
         assert sock.recv(1) == b""
         sock.close()
+
+
+def test_options_misbehave_too():
+    with server_with("--status", "429", "--break-at", "words", "--error-after", "1", "--reply", "a b") as own:
+        assert own.chat(stream=True)[2].count(b"data: ") == 3
+
+
+def test_the_seed_decides_what_happens_at_random():
+    runs = []
+    for seed in ("1", "1", "2"):
+        with server_with("--seed", seed) as own:
+            own.script({"status": 500, "probability": 0.5})
+            runs.append([own.chat()[0] for _ in range(40)])
+    assert runs[0] == runs[1] != runs[2]
