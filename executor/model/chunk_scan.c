@@ -296,6 +296,8 @@ static bool take_member(struct scan *s)
 
 bool chunk_scan(struct str json, struct buf *scratch, struct protocol_piece *ret)
 {
+    if (json.len == 0)
+        return false;
     struct scan s = {.at = json.ptr, .end = json.ptr + json.len, .scratch = scratch};
     buf_clear(scratch);
     if (!take(&s, '{'))

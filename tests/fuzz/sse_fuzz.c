@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool note(void *arg, struct str data)
+static bool note(void *arg, struct str name, struct str data)
 {
+    assert(name.len <= SSE_NAME_BYTES_MAX);
+    buf_put(arg, name);
+    buf_put_char(arg, '=');
     assert(data.len == 0 || memchr(data.ptr, '\r', data.len) == NULL);
     buf_put(arg, data);
     buf_put_char(arg, '\0');
@@ -40,8 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1 || size > SSE_EVENT_BYTES_MAX)
         return 0;
     struct str s = {(const char *)data + 1, size - 1};
-    buf_init(&whole, 2 * size + 2);
-    buf_init(&cut, 2 * size + 2);
+    buf_init(&whole, 4 * size + 2);
+    buf_init(&cut, 4 * size + 2);
     read_all(s, size, &whole);
     read_all(s, 1 + data[0] % 16, &cut);
     assert(!whole.failed && str_eq(buf_str(&whole), buf_str(&cut)));

@@ -1,19 +1,10 @@
 /*
- * The OpenAI-compatible API as bytes: request bodies, and what pieces of answers say.
+ * The OpenAI-compatible API, as OpenAI and as Azure serve it: addresses, request bodies, and what pieces of answers say.
  */
 #include "executor/model/openai.h"
-#include "executor/value/parse.h"
-#include "tests/support/check.h"
+#include "executor/model/tool_calls.h"
+#include "tests/executor/model/spoken.h"
 #include <stdio.h>
-
-static struct value *json_of(const char *json)
-{
-    struct value *v = NULL;
-    struct status err;
-    if (json != NULL)
-        assert_ok(value_parse_json(NULL, str_c(json), &v, &err));
-    return v;
-}
 
 #define HEAD "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],"
 #define TAIL "\"stream\":true,\"stream_options\":{\"include_usage\":true}"
@@ -50,12 +41,8 @@ static void parameters_follow_the_fixed_part_of_a_request(void **state)
         struct value *params = json_of(rows[i].params);
         const struct model_request request = {
             .model = STR("m"), .messages = &message, .message_count = 1, .params = params};
-        struct buf b;
-        buf_init(&b, 4096);
-        openai_put_request(&b, &request);
-        assert_str(rows[i].body, buf_str(&b));
-        assert_string_equal("/chat/completions", openai_path(&request));
-        buf_fini(&b);
+        assert_body(&protocol_openai, &request, rows[i].body);
+        assert_body(&protocol_azure_openai, &request, rows[i].body);
         value_unref(params);
     }
 }
@@ -66,16 +53,12 @@ static void messages_keep_their_order_and_are_escaped(void **state)
                                                     {.role = {"user", 4}, .text = {"a\nb", 3}},
                                                     {.role = {"assistant", 9}, .text = {"\xc3\xa4", 2}}};
     const struct model_request request = {.model = STR("m\\1"), .messages = messages, .message_count = 3};
-    struct buf b;
     (void)state;
-    buf_init(&b, 4096);
-    openai_put_request(&b, &request);
-    assert_str(
+    assert_body(
+        &protocol_openai, &request,
         "{\"model\":\"m\\\\1\",\"messages\":[{\"role\":\"system\",\"content\":\"be \\\"brief\\\"\"},"
         "{\"role\":\"user\",\"content\":\"a\\nb\"},{\"role\":\"assistant\",\"content\":\"\xc3\xa4\"}]," TAIL
-        "}",
-        buf_str(&b));
-    buf_fini(&b);
+        "}");
 }
 
 /* Given a message, then how it stands in the request. */
@@ -116,12 +99,8 @@ static void a_message_says_all_it_holds(void **state)
         const struct model_request request = {
             .model = STR("m"), .messages = &rows[i].message, .message_count = 1};
         char body[1024];
-        struct buf b;
-        buf_init(&b, 4096);
-        openai_put_request(&b, &request);
         snprintf(body, sizeof body, "{\"model\":\"m\",\"messages\":[%s]," TAIL "}", rows[i].json);
-        assert_str(body, buf_str(&b));
-        buf_fini(&b);
+        assert_body(&protocol_openai, &request, body);
     }
 }
 
@@ -136,16 +115,12 @@ static void tools_follow_the_messages(void **state)
                                           .tools = tools,
                                           .tool_count = 2,
                                           .is_whole = true};
-    struct buf b;
     (void)state;
-    buf_init(&b, 4096);
-    openai_put_request(&b, &request);
-    assert_str(HEAD
-               "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"add\",\"description\":\"adds "
-               "\\\"two\\\"\",\"parameters\":{\"type\":\"object\"}}},{\"type\":\"function\",\"function\":{"
-               "\"name\":\"now\"}}],\"stream\":false}",
-               buf_str(&b));
-    buf_fini(&b);
+    assert_body(&protocol_openai, &request,
+                HEAD
+                "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"add\",\"description\":\"adds "
+                "\\\"two\\\"\",\"parameters\":{\"type\":\"object\"}}},{\"type\":\"function\",\"function\":{"
+                "\"name\":\"now\"}}]," TAIL "}");
     value_unref(schema);
 }
 
@@ -154,154 +129,198 @@ static void a_completion_has_a_prompt(void **state)
     static const struct model_message message = {.role = {"user", 4}, .text = {"once upon", 9}};
     struct model_request request = {
         .model = STR("m"), .is_completion = true, .messages = &message, .message_count = 1};
-    struct buf b;
     (void)state;
-    buf_init(&b, 4096);
-    assert_string_equal("/completions", openai_path(&request));
-    openai_put_request(&b, &request);
-    assert_str("{\"model\":\"m\",\"prompt\":\"once upon\"," TAIL "}", buf_str(&b));
-    buf_clear(&b);
+    assert_body(&protocol_openai, &request, "{\"model\":\"m\",\"prompt\":\"once upon\"," TAIL "}");
     request.message_count = 0;
-    openai_put_request(&b, &request);
-    assert_str("{\"model\":\"m\",\"prompt\":\"\"," TAIL "}", buf_str(&b));
-    buf_fini(&b);
+    assert_body(&protocol_openai, &request, "{\"model\":\"m\",\"prompt\":\"\"," TAIL "}");
 }
 
 static void a_request_over_the_maximum_fails(void **state)
 {
     static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
     const struct model_request request = {.model = STR("m"), .messages = &message, .message_count = 1};
+    struct status err;
     struct buf b;
     (void)state;
     buf_init(&b, 20);
-    openai_put_request(&b, &request);
+    assert_ok(openai_put_request(&b, STR("m"), &request, &err));
     assert_true(b.failed);
     buf_fini(&b);
 }
 
+static void requests_go_to_the_path_of_their_kind(void **state)
+{
+    static const struct {
+        const char *base, *chat, *completion, *models;
+    } rows[] = {
+        {"https://api.example/v1", "https://api.example/v1/chat/completions",
+         "https://api.example/v1/completions", "https://api.example/v1/models"},
+        {"https://api.example/v1//", "https://api.example/v1/chat/completions",
+         "https://api.example/v1/completions", "https://api.example/v1/models"},
+        {"https://api.example/v1/?tenant=a", "https://api.example/v1/chat/completions?tenant=a",
+         "https://api.example/v1/completions?tenant=a", "https://api.example/v1/models?tenant=a"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct model_request chat = {.model = STR("m 1")},
+                                   completion = {.model = STR("m 1"), .is_completion = true};
+        assert_url(&protocol_openai, rows[i].base, &chat, rows[i].chat);
+        assert_url(&protocol_openai, rows[i].base, &completion, rows[i].completion);
+        assert_models_url(&protocol_openai, rows[i].base, rows[i].models);
+    }
+}
+
+static void azure_has_the_deployment_and_a_version_in_the_address(void **state)
+{
+    static const struct {
+        const char *base, *chat, *models;
+    } rows[] = {
+        {"https://n.example",
+         "https://n.example/openai/deployments/m%201/chat/completions?api-version=2024-10-21",
+         "https://n.example/openai/models?api-version=2024-10-21"},
+        {"https://n.example/openai/",
+         "https://n.example/openai/deployments/m%201/chat/completions?api-version=2024-10-21",
+         "https://n.example/openai/models?api-version=2024-10-21"},
+        {"https://n.example/?api-version=2025-01-01-preview",
+         "https://n.example/openai/deployments/m%201/chat/completions?api-version=2025-01-01-preview",
+         "https://n.example/openai/models?api-version=2025-01-01-preview"},
+        {"https://n.example?a=b",
+         "https://n.example/openai/deployments/m%201/chat/completions?a=b&api-version=2024-10-21",
+         "https://n.example/openai/models?a=b&api-version=2024-10-21"},
+        {"https://n.example/openai/deployments/d1",
+         "https://n.example/openai/deployments/d1/chat/completions?api-version=2024-10-21",
+         "https://n.example/openai/models?api-version=2024-10-21"},
+        {"https://n.example/openai/v1", "https://n.example/openai/v1/chat/completions",
+         "https://n.example/openai/v1/models"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct model_request chat = {.model = STR("m 1")};
+        assert_url(&protocol_azure_openai, rows[i].base, &chat, rows[i].chat);
+        assert_models_url(&protocol_azure_openai, rows[i].base, rows[i].models);
+    }
+}
+
+static void the_key_is_in_its_header(void **state)
+{
+    static const struct {
+        const struct protocol *protocol;
+        const char *header, *value;
+    } rows[] = {{&protocol_openai, "Authorization", "Bearer k1"}, {&protocol_azure_openai, "api-key", "k1"}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_headers *headers;
+        struct status err;
+        assert_ok(protocol_headers(rows[i].protocol, STR("k1"), &headers, &err));
+        assert_str(rows[i].value, http_headers_get(headers, str_c(rows[i].header)));
+        assert_str("application/json", http_headers_get(headers, STR("content-type")));
+        http_headers_unref(headers);
+        assert_ok(protocol_headers(rows[i].protocol, STR(""), &headers, &err));
+        assert_null(http_headers_get(headers, str_c(rows[i].header)).ptr);
+        http_headers_unref(headers);
+        assert_code(STATUS_INVALID_ARGUMENT, protocol_headers(rows[i].protocol, STR("a\nb"), &headers, &err));
+    }
+}
+
+#define DELTA(delta) "{\"choices\":[{\"delta\":" delta "}]}"
+
 static void pieces_say_what_they_hold(void **state)
 {
     static const struct {
-        const char *json, *text, *reasoning, *finish, *error, *code; /* error NULL: none */
-        bool has_usage;
-        int64_t prompt, completion;
+        const char *json, *heard;
     } rows[] = {
-        {.json = "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"hi\"}}]}", .text = "hi"},
-        {.json = "{\"choices\":[{\"delta\":{\"content\":null},\"finish_reason\":\"stop\"}]}",
-         .finish = "stop"},
-        {.json = "{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}", .text = "a"},
-        {.json = "{\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\",\"content\":\"\"}}]}",
-         .reasoning = "hm"},
-        {.json = "{\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"length\"}],"
-                 "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}",
-         .text = "whole",
-         .finish = "length",
-         .has_usage = true,
-         .prompt = 3,
-         .completion = 4},
-        {.json = "{\"choices\":[{\"text\":\"completed\"}]}", .text = "completed"},
-        {.json = "{\"choices\":[{\"delta\":{\"content\":\"one\"}},{\"delta\":{\"content\":\"two\"}}]}",
-         .text = "one"},
-        {.json = "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5}}",
-         .has_usage = true,
-         .prompt = 10,
-         .completion = 5},
-        {.json = "{\"usage\":{}}", .has_usage = true},
-        {.json = "{\"usage\":null}"},
-        {.json = "{\"usage\":{\"prompt_tokens\":\"many\"}}", .has_usage = true},
-        {.json = "{\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}",
-         .error = "slow down",
-         .code = "rate_limit_exceeded"},
-        {.json = "{\"error\":{\"message\":\"no\",\"code\":429}}", .error = "no"},
-        {.json = "{\"error\":\"broken\"}", .error = "broken"},
-        {.json = "{\"error\":{}}", .error = "the provider reported an error without words"},
-        {.json = "{\"error\":null,\"choices\":[{\"delta\":{\"content\":\"x\"}}]}", .text = "x"},
-        {.json = "{}"},
-        {.json = "{\"choices\":{}}"},
-        {.json = "{\"choices\":[7]}"},
-        {.json = "{\"choices\":[{\"delta\":[]}]}"},
-        {.json = "{\"choices\":[{\"delta\":{\"content\":[\"a\"]}}]}"},
+        {"[DONE]", "last;"},
+        {DELTA("{\"role\":\"assistant\",\"content\":\"hi\"}"), "text hi;"},
+        {DELTA("{\"content\":\"a\\n\\\"b\\\"\\u00e4\"}"), "text a\n\"b\"\xc3\xa4;"},
+        {"{\"choices\":[{\"delta\":{\"content\":null},\"finish_reason\":\"stop\"}]}", "finish stop;"},
+        {"{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}", "text a;"},
+        {DELTA("{\"reasoning_content\":\"hm\",\"content\":\"\"}"), "reasoning hm;"},
+        {DELTA("{\"reasoning\":\"hm\",\"content\":null}"), "reasoning hm;"},
+        {DELTA("{\"reasoning\":\"hm\",\"reasoning_content\":\"hm\"}"), "reasoning hm;"},
+        {"{\"choices\":[{\"text\":\"completed\"}]}", "text completed;"},
+        {"{\"choices\":[{\"delta\":{\"content\":\"one\"}},{\"delta\":{\"content\":\"two\"}}]}", "text one;"},
+        {"{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5}}", "usage 10 5;"},
+        {"{\"choices\":[],\"x_groq\":{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}}",
+         "usage 3 4;"},
+        {"{\"usage\":{\"prompt_tokens\":3}}", "usage 3 -1;"},
+        {"{\"usage\":{}}", ""},
+        {"{\"usage\":null}", ""},
+        {"{\"usage\":{\"prompt_tokens\":\"many\"}}", ""},
+        {"{\"error\":{\"message\":\"slow down\",\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}",
+         "error rate_limit_exceeded tokens 0 0 slow down;"},
+        {"{\"error\":{\"message\":\"no\",\"code\":429}}", "error   429 0 no;"},
+        {"{\"error\":{\"message\":\"no\",\"code\":\"503\"}}", "error 503  503 0 no;"},
+        {"{\"error\":\"broken\"}", "error   0 0 broken;"},
+        {"{\"error\":{}}", "error   0 0 the provider reported an error without words;"},
+        {"error {\"message\":\"no\",\"code\":\"c\"}", "error c  0 0 no;"},
+        {"{\"error\":null,\"choices\":[{\"delta\":{\"content\":\"x\"}}]}", "text x;"},
+        {"{}", ""},
+        {"{\"message\":\"no error of its own\"}", ""},
+        {"{\"choices\":{}}", ""},
+        {"{\"choices\":[7]}", ""},
+        {DELTA("[]"), ""},
+        {DELTA("{\"content\":[\"a\"]}"), ""},
+        {"", "unreadable;"},
+        {"null", "unreadable;"},
+        {"[]", "unreadable;"},
+        {"\"text\"", "unreadable;"},
+        {"1", "unreadable;"},
+        {"{\"choices\":", "unreadable;"},
+        {"{} {}", "unreadable;"},
+        {"<html>", "unreadable;"},
+        {"{\"a\":\"\xff\"}x", "unreadable;"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct openai_piece piece;
-        assert_true(openai_read(str_c(rows[i].json), &piece));
-        assert_str(rows[i].text != NULL ? rows[i].text : "", piece.text);
-        assert_str(rows[i].reasoning != NULL ? rows[i].reasoning : "", piece.reasoning);
-        assert_str(rows[i].finish != NULL ? rows[i].finish : "", piece.finish_reason);
-        assert_int_equal(rows[i].error != NULL, piece.error.ptr != NULL);
-        assert_str(rows[i].error != NULL ? rows[i].error : "", piece.error);
-        assert_str(rows[i].code != NULL ? rows[i].code : "", piece.error_code);
-        assert_int_equal(rows[i].has_usage, piece.has_usage);
-        assert_int_equal(rows[i].prompt, piece.prompt_tokens);
-        assert_int_equal(rows[i].completion, piece.completion_tokens);
-        value_unref(piece.root);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_heard(&protocol_openai, rows[i].json, false, rows[i].heard);
+        assert_heard(&protocol_azure_openai, rows[i].json, false, rows[i].heard);
     }
+}
+
+static void a_whole_body_says_the_same(void **state)
+{
+    static const struct {
+        const char *json, *heard;
+    } rows[] = {
+        {"{\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"length\"}],"
+         "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}",
+         "text whole;finish length;usage 3 4;"},
+        {"{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\"}},"
+         "{\"function\":{\"name\":\"g\",\"arguments\":{\"a\":[1]}}}]}}]}",
+         "call  f ;call  g {\"a\":[1]};"},
+        {"[{\"error\":{\"message\":\"no\",\"code\":400}}]", "error   400 0 no;"},
+        {"{\"message\":\"no\",\"type\":\"t\"}", "error  t 0 0 no;"},
+        {"{\"detail\":\"not found\"}", "error   0 0 not found;"},
+        {"{\"error\":{\"message\":\"x\",\"code\":\"c\"},\"message\":\"y\"}", "error c  0 0 x;"},
+        {"[]", "unreadable;"},
+        {"<html>", "unreadable;"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_heard(&protocol_openai, rows[i].json, true, rows[i].heard);
 }
 
 static void calls_of_tools_are_read_piece_by_piece(void **state)
 {
     static const struct {
-        const char *calls;
-        int count;
-        int64_t index; /* of the first, like the rest */
-        const char *id, *name, *arguments;
+        const char *calls, *heard;
     } rows[] = {
-        {"[{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]", 1, 2, "c", "f",
-         "{"},
-        {"[{\"index\":0,\"function\":{\"arguments\":\"}\"}},{}]", 2, 0, "", "", "}"},
-        {"[{\"id\":\"c\",\"type\":\"function\"}]", 1, -1, "c", "", NULL},
-        {"[7]", 1, -1, "", "", NULL},
-        {"[{\"index\":\"x\",\"function\":[]}]", 1, -1, "", "", NULL},
-        {"[]", 0, 0, NULL, NULL, NULL},
-        {"{}", 0, 0, NULL, NULL, NULL},
-        {"null", 0, 0, NULL, NULL, NULL},
+        {"[{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]", "call c f {;"},
+        {"[{\"index\":0,\"function\":{\"arguments\":\"}\"}},{}]", "call   };"},
+        {"[{\"id\":\"c\",\"type\":\"function\"}]", "call c  ;"},
+        {"[{\"id\":\"c\",\"function\":{\"arguments\":{\"a\":1}}}]", "call c  {\"a\":1};"},
+        {"[7]", "call   ;"},
+        {"[{\"index\":\"x\",\"function\":[]}]", "call   ;"},
+        {"[]", ""},
+        {"{}", ""},
+        {"null", ""},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char json[256];
-        struct openai_piece piece;
-        snprintf(json, sizeof json, "{\"choices\":[{\"%s\":{\"tool_calls\":%s}}]}",
-                 i % 2 == 0 ? "delta" : "message", rows[i].calls);
-        assert_true(openai_read(str_c(json), &piece));
-        assert_int_equal(rows[i].count, openai_call_count(&piece));
-        if (rows[i].count > 0) {
-            struct openai_call call = openai_call_at(&piece, 0);
-            assert_int_equal(rows[i].index, call.index);
-            assert_str(rows[i].id, call.id);
-            assert_str(rows[i].name, call.name);
-            assert_int_equal(rows[i].arguments != NULL, call.arguments != NULL);
-            if (call.arguments != NULL)
-                assert_str(rows[i].arguments, value_text(call.arguments));
-        }
-        value_unref(piece.root);
+        snprintf(json, sizeof json, "{\"choices\":[{\"delta\":{\"tool_calls\":%s}}]}", rows[i].calls);
+        assert_heard(&protocol_openai, json, false, rows[i].heard);
     }
-}
-
-static void what_is_no_object_is_not_read(void **state)
-{
-    static const char *const rows[] = {"",     "null",          "[]",    "\"text\"", "1",
-                                       "true", "{\"choices\":", "{} {}", "<html>",   "{\"a\":\"\xff\"}x"};
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct openai_piece piece;
-        assert_false(openai_read(str_c(rows[i]), &piece));
-        assert_null(piece.root);
-    }
-}
-
-static void statuses_have_the_error_types_of_dify(void **state)
-{
-    static const struct {
-        int status;
-        const char *type;
-    } rows[] = {{400, "InvokeBadRequestError"},       {401, "InvokeAuthorizationError"},
-                {403, "InvokeAuthorizationError"},    {404, "InvokeBadRequestError"},
-                {429, "InvokeRateLimitError"},        {500, "InvokeServerUnavailableError"},
-                {503, "InvokeServerUnavailableError"}};
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(rows[i].type, openai_error_type(rows[i].status));
 }
 
 int main(void)
@@ -313,10 +332,12 @@ int main(void)
         cmocka_unit_test(tools_follow_the_messages),
         cmocka_unit_test(a_completion_has_a_prompt),
         cmocka_unit_test(a_request_over_the_maximum_fails),
+        cmocka_unit_test(requests_go_to_the_path_of_their_kind),
+        cmocka_unit_test(azure_has_the_deployment_and_a_version_in_the_address),
+        cmocka_unit_test(the_key_is_in_its_header),
         cmocka_unit_test(pieces_say_what_they_hold),
+        cmocka_unit_test(a_whole_body_says_the_same),
         cmocka_unit_test(calls_of_tools_are_read_piece_by_piece),
-        cmocka_unit_test(what_is_no_object_is_not_read),
-        cmocka_unit_test(statuses_have_the_error_types_of_dify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was read: every event's data with a '|' behind it. */
+/* What was read: every event's data with a '|' behind it, its name and an '=' in front when it has one. */
 struct reading {
     struct sse sse;
     struct buf events;
     size_t count, stop_after; /* 0: never */
 };
 
-static bool note(void *arg, struct str data)
+static bool note(void *arg, struct str name, struct str data)
 {
     struct reading *r = arg;
+    if (name.len > 0)
+        buf_printf(&r->events, "%.*s=", STR_ARG(name));
     buf_put(&r->events, data);
     buf_put_char(&r->events, '|');
     r->count++;
@@ -59,7 +61,18 @@ static const struct {
     {"data:a\n\ndata:  b\n\n", "a| b|"},                     /* one blank at most is no data */
     {"data: a\ndata: b\ndata:\ndata: c\n\n", "a\nb\n\nc|"},  /* several lines of data */
     {": note\n\n:\ndata: a\n: another\n\n: last\n\n", "a|"}, /* comments */
-    {"event: x\nid: 7\nretry: 10\ndata: a\nevent: y\n\nevent: z\n\n", "a|"},
+    {"event: x\nid: 7\nretry: 10\ndata: a\nevent: y\n\nevent: z\n\ndata: b\n\n", "y=a|b|"},
+    {"event:x\r\ndata: a\r\n\r\nevent\ndata: b\n\n", "x=a|b|"},
+    {"event: a_name_that_is_longer_than_any_that_means_something_here\ndata: a\n\n",
+     "a_name_that_is_longer_than_any_that_means_someth=a|"},
+    {"\xef\xbb\xbf"
+     "data: a\n\n\xef\xbb\xbf"
+     "data: b\n\n",
+     "a|"}, /* a mark of byte order, and no second one */
+    {"\xef\xbb\xbf\n\ndata: a\n\n", "a|"},
+    {"\xef\xbb"
+     "data: a\n\n",
+     ""},
     {"data\n\n", "|"}, /* a field without a colon has no value */
     {"data:\n\n", "|"},
     {"datax: a\ndat: b\n data: c\nDATA: d\n\n", ""},
