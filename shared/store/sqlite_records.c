@@ -46,11 +46,14 @@ static const char record_tables[] =
     "  outputs text"
     ") strict;"
     "create unique index runs_by_id on runs (workspace_id, id);"
-    "create index runs_by_app on runs (workspace_id, app_id, id);"
-    "create index runs_by_user on runs (workspace_id, app_id, end_user_id, id);"
-    "create index runs_by_reason on runs (workspace_id, app_id, status, end_reason, id);"
-    "create index runs_by_conversation on runs (workspace_id, conversation_id, id) where conversation_id <> "
-    "x'';"
+    "create index runs_by_app on runs (workspace_id, app_id, created_at_ms, id);"
+    "create index runs_by_user on runs (workspace_id, app_id, end_user_id, created_at_ms, id);"
+    "create index runs_by_conversation on runs (workspace_id, app_id, conversation_id, created_at_ms, id) "
+    "  where conversation_id <> x'';"
+    /* Most runs succeed: these stay small, and a run that did costs them nothing. */
+    "create index runs_by_status on runs (workspace_id, app_id, status, created_at_ms, id) where status <> 2;"
+    "create index runs_by_reason on runs (workspace_id, app_id, end_reason, created_at_ms, id) "
+    "  where end_reason > 1;"
     "create index runs_open on runs (owner) where finished_at_ms = 0;"
 
     /* Field `nodes` of heddle.v1.Run on the wire, as many as came with one commit. */
