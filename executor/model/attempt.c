@@ -327,7 +327,7 @@ static void on_done(void *arg, const struct http_result *result)
     a->transfer = NULL;
     if (is_ended && !a->has_error && !a->is_unreadable && a->answer == ANSWER_STREAM)
         sse_end(&a->sse, on_event, a);
-    else if (is_ended && !a->has_error && !a->is_unreadable)
+    else if (is_ended && !a->has_error && !a->is_unreadable && a->body.len > 0)
         (void)take_piece(a, STR(""), buf_str(&a->body), true); /* it notes what it finds */
     /* A stream with nothing in it is no answer, even if it is a whole one. */
     bool is_enough = a->answer == ANSWER_STREAM ? a->has_content : a->has_begun;

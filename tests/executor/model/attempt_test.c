@@ -3,7 +3,9 @@
  */
 #include "executor/model/attempt.h"
 #include "executor/model/tool_calls.h"
+#include "shared/base/clock.h"
 #include "tests/shared/http/server.h"
+#include "tests/support/alloc_fail.h"
 #include "tests/support/check.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,12 +186,34 @@ static void run_for(struct bench *b, uint64_t ms)
 #define THINK(text)  "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"" text "\"}}]}\n\n"
 #define DONE         "data: [DONE]\n\n"
 
+#define KIND(type, body) "HTTP/1.1 200 OK\r\n" type "Connection: close\r\n\r\n" body
+
 static void answers_that_succeed(void **state)
 {
     static const struct {
         const char *answer, *text, *finish;
         int64_t tokens;
     } rows[] = {
+        {KIND("Content-Type: text/plain\r\n", TEXT("a") STOP USAGE DONE), "a", "stop", 9},
+        {KIND("", TEXT("a") DONE), "a", "", 0},
+        {KIND("Content-Type: Text/Event-Stream\r\n", "\xef\xbb\xbf" TEXT("a") DONE), "a", "", 0},
+        {STREAM "data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\nevent: x\r\n: c\r\ndata: "
+                "{\"choices\":\r\n"
+                "data: []}\r\n\r\n" DONE,
+         "a", "", 0},
+        /* Usage so far in each piece. */
+        {STREAM "data: "
+                "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":7,\"completion_"
+                "tokens\":1}}\n\n"
+                "data: "
+                "{\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"usage\":{\"prompt_tokens\":7,\"completion_"
+                "tokens\":2}}\n\n" STOP DONE,
+         "ab", "stop", 9},
+        {STREAM TEXT("a") "data: "
+                          "{\"choices\":[],\"x_groq\":{\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":"
+                          "2}}}\n\n" DONE,
+         "a", "", 9},
+        {STREAM STOP DONE, "", "stop", 0}, /* nothing to say */
         {STREAM TEXT("hel") TEXT("lo") STOP USAGE DONE, "hello", "stop", 9},
         {STREAM TEXT("hel") TEXT("lo") STOP USAGE, "hello", "stop", 9}, /* no [DONE] */
         {STREAM TEXT("hel") TEXT("lo"), "hello", "", 0},                /* nor a reason */
@@ -211,7 +235,8 @@ static void answers_that_succeed(void **state)
         assert_str(rows[i].text, buf_str(&b.text));
         assert_string_equal(rows[i].finish, b.finish_reason);
         assert_int_equal(rows[i].tokens, b.usage.prompt_tokens + b.usage.completion_tokens);
-        assert_true(b.usage.first_token_ms >= 0);
+        assert_int_equal(rows[i].tokens > 0, b.has_usage);
+        assert_int_equal(rows[i].text[0] != '\0', b.usage.first_token_ms >= 0);
         end(&b);
     }
 }
@@ -442,9 +467,370 @@ static void a_paused_call_says_nothing_until_it_is_resumed(void **state)
     end(&b);
 }
 
+#define HEADERS(status, headers) "HTTP/1.1 " status "\r\n" headers "Connection: close\r\n\r\n"
+
+static void a_refusal_says_what_it_means_for_the_credential(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum refusal refusal;
+        int status;
+        int64_t asked_ms;
+        bool has_spoken;
+        const char *words;
+    } rows[] = {
+        {HEADERS("429 Slow", "Retry-After: 7\r\n") "{\"error\":{\"message\":\"slow\"}}", REFUSAL_RATE_LIMIT,
+         429, 7000, false, "slow"},
+        {HEADERS("429 Slow", "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 6m0s\r\n"),
+         REFUSAL_RATE_LIMIT, 429, 360000, false, "no words in the answer"},
+        {HEADERS("503 Busy", "Retry-After: 3\r\nx-ratelimit-reset-tokens: 6m0s\r\n"), REFUSAL_UNAVAILABLE,
+         503, 3000, false, "no words in the answer"},
+        {HEADERS("400 Bad", "Retry-After: 3\r\n") "no", REFUSAL_REQUEST, 400, 0, false, "no"},
+        {HEADERS("401 No", "") "{\"error\":{\"message\":\"Incorrect API key provided: sk-secret.\"}}",
+         REFUSAL_UNAUTHORIZED, 401, 0, false, "Incorrect API key provided: ***."},
+        {HEADERS("402 Pay", "") "x", REFUSAL_NO_QUOTA, 402, 0, false, "x"},
+        {HEADERS("500 Oops", "Content-Length: 99\r\n") "half", REFUSAL_UNAVAILABLE, 500, 0, false, "half"},
+        {STREAM "data: {\"error\":{\"message\":\"x\",\"code\":429}}\n\n", REFUSAL_RATE_LIMIT, 200, 0, false,
+         "x"},
+        {STREAM TEXT("a") "data: {\"error\":{\"message\":\"x\",\"code\":\"server_error\"}}\n\n",
+         REFUSAL_UNAVAILABLE, 200, 0, true, "x"},
+        {STREAM, REFUSAL_UNAVAILABLE, 200, 0, false, "the model ended without an answer"},
+        {STREAM "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n", REFUSAL_UNAVAILABLE, 200, 0,
+         false, "the model ended without an answer"},
+        {"", REFUSAL_UNAVAILABLE, 0, 0, false, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin(&b, rows[i].answer, true);
+        start(&b);
+        run_until_over(&b);
+        assert_int_equal(rows[i].refusal, b.failure.refusal);
+        assert_int_equal(rows[i].status, b.failure.http_status);
+        assert_int_equal(rows[i].asked_ms, b.failure.asked_ms);
+        assert_int_equal(rows[i].has_spoken, b.failure.has_spoken);
+        if (rows[i].words[0] != '\0')
+            assert_str(rows[i].words, buf_str(&b.words));
+        assert_contains("main", b.message.ptr);
+        end(&b);
+    }
+}
+
+static void resets_fail_the_attempt(void **state)
+{
+    static const struct {
+        const char *before; /* what comes before the reset; NULL: nothing */
+        size_t text;        /* bytes that are waited for */
+        int status;
+        bool has_spoken;
+    } rows[] = {
+        {"", 0, 0, false},
+        {"HTTP/1.1 200 OK\r\n", 0, 0, false},
+        {STREAM, 0, 200, false},
+        {STREAM TEXT("a"), 1, 200, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin(&b, rows[i].before, false);
+        start(&b);
+        while (b.connection == NULL || b.text.len < rows[i].text)
+            uv_run(&b.loop, UV_RUN_ONCE);
+        if (rows[i].status > 0 && rows[i].text == 0)
+            run_for(&b, 20); /* the head has to have come */
+        connection_reset(b.connection);
+        run_until_over(&b);
+        assert_string_equal("InvokeConnectionError", b.error_type);
+        assert_int_equal(REFUSAL_UNAVAILABLE, b.failure.refusal);
+        assert_int_equal(rows[i].has_spoken, b.failure.has_spoken);
+        end(&b);
+    }
+}
+
+#define ROLE "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+
+static void an_attempt_does_not_wait_for_ever(void **state)
+{
+    static const struct {
+        const char *answer;
+        int64_t first_ms, idle_ms, total_ms;
+        const char *type;
+        bool has_spoken;
+    } rows[] = {
+        {"", 60, 0, 0, "InvokeConnectionError", false},
+        {STREAM, 60, 0, 0, UNAVAILABLE, false},
+        {STREAM ": ping\n\n" ROLE, 60, 0, 0, UNAVAILABLE, false}, /* something, but no content */
+        {STREAM ROLE, 0, 60, 0, UNAVAILABLE, false},
+        {STREAM TEXT("a"), 60, 90, 0, UNAVAILABLE, true},
+        {STREAM TEXT("a"), 0, 0, 60, UNAVAILABLE, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin(&b, rows[i].answer, false);
+        b.params.first_content_ms = rows[i].first_ms;
+        b.params.idle_ms = rows[i].idle_ms;
+        b.params.total_ms = rows[i].total_ms;
+        int64_t before_ms = clock_monotonic_ms();
+        start(&b);
+        run_until_over(&b);
+        assert_true(clock_monotonic_ms() - before_ms >= 60);
+        assert_string_equal(rows[i].type, b.error_type);
+        assert_int_equal(REFUSAL_UNAVAILABLE, b.failure.refusal);
+        assert_int_equal(rows[i].has_spoken, b.failure.has_spoken);
+        end(&b);
+    }
+}
+
+static void no_limit_counts_a_pause(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, STREAM TEXT("one"), false);
+    b.params.first_content_ms = b.params.idle_ms = b.params.total_ms = 300;
+    struct attempt *call = start(&b);
+    while (b.text.len < 3)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    attempt_pause(call);
+    run_for(&b, 900);
+    assert_false(b.is_over);
+    attempt_resume(call);
+    connection_send(b.connection, TEXT(" two") DONE);
+    run_until_over(&b);
+    assert_str("one two", buf_str(&b.text));
+    end(&b);
+}
+
+/* Content came in time: first_content_ms is over, however long the rest takes. */
+static void the_first_content_ends_its_limit(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, STREAM TEXT("one"), false);
+    b.params.first_content_ms = 60;
+    start(&b);
+    while (b.text.len < 3)
+        uv_run(&b.loop, UV_RUN_ONCE);
+    run_for(&b, 150);
+    assert_false(b.is_over);
+    connection_send(b.connection, TEXT(" two") DONE);
+    run_until_over(&b);
+    assert_str("one two", buf_str(&b.text));
+    end(&b);
+}
+
+static void an_answer_that_is_over_ends_the_call_though_its_connection_stays_open(void **state)
+{
+    static const struct {
+        const struct protocol *protocol;
+        const char *answer, *error_type;
+    } rows[] = {
+        {&protocol_openai, STREAM TEXT("a") DONE, ""},
+        {&protocol_anthropic,
+         STREAM
+         "event: content_block_delta\ndata: "
+         "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+         "\"text_delta\",\"text\":\"a\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+         ""},
+        {&protocol_openai, STREAM "data: {\"error\":\"x\"}\n\n", UNAVAILABLE},
+        {&protocol_openai, STREAM "data: garbage\n\n", UNAVAILABLE},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin_with(&b, rows[i].protocol, str_c(rows[i].answer), false);
+        b.params.first_content_ms = b.params.idle_ms = b.params.total_ms = 60000;
+        int64_t before_ms = clock_monotonic_ms();
+        start(&b);
+        run_until_over(&b);
+        assert_true(clock_monotonic_ms() - before_ms < 20000);
+        assert_string_equal(rows[i].error_type, b.error_type);
+        assert_str(rows[i].error_type[0] == '\0' ? "a" : "", buf_str(&b.text));
+        end(&b);
+    }
+}
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void the_connection_of_an_answer_that_is_over_is_used_again(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, CHUNKED "e\r\ndata: [DONE]\n\n\r\n", false);
+    for (int i = 0; i < 2; i++) {
+        b.is_over = false;
+        start(&b);
+        run_until_over(&b);
+        connection_send(b.connection, "0\r\n\r\n"); /* the end of the body comes later */
+        while (http_client_transfers(b.http) > 0)
+            uv_run(&b.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(1, server_connections(b.server));
+    end(&b);
+}
+
+static void a_stream_may_come_compressed(void **state)
+{
+    static const char gzip[] =
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\x49\x2c\x49\xb4\x52\xa8\x56\x4a\xce\xc8\xcf\x4c\x4e\x2d"
+        "\x56\xb2\x8a\xae\x56\x4a\x49\xcd\x29\x49\x54\xb2\x02\x0a\xe6\xe7\x95\xa4\xe6\x95\x28\x59\x29\x15\x17"
+        "\x96\xa6\xa6\x56\xa5\xa6\x28\xd5\xd6\xc6\xd6\x72\x71\xa5\x80\x75\x45\xbb\xf8\xfb\xb9\xc6\x72\x71\x01"
+        "\x00\x8f\xe4\xe7\x69\x44\x00\x00\x00";
+    static const char deflate[] =
+        "\x78\x9c\x4b\x49\x2c\x49\xb4\x52\xa8\x56\x4a\xce\xc8\xcf\x4c\x4e\x2d\x56\xb2\x8a\xae\x56\x4a\x49\xcd"
+        "\x29\x49\x54\xb2\x02\x0a\xe6\xe7\x95\xa4\xe6\x95\x28\x59\x29\x15\x17\x96\xa6\xa6\x56\xa5\xa6\x28\xd5"
+        "\xd6\xc6\xd6\x72\x71\xa5\x80\x75\x45\xbb\xf8\xfb\xb9\xc6\x72\x71\x01\x00\x2c\xf9\x16\x96";
+    static const struct {
+        const char *encoding;
+        struct str bytes;
+    } rows[] = {{"gzip", {gzip, sizeof gzip - 1}},
+                {"deflate", {deflate, sizeof deflate - 1}},
+                {"gzip", {gzip, sizeof gzip / 2}}}; /* broken off */
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        struct buf answer;
+        buf_init(&answer, 4096);
+        buf_printf(&answer,
+                   "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "
+                   "%s\r\nConnection: close\r\n\r\n",
+                   rows[i].encoding);
+        buf_put(&answer, rows[i].bytes);
+        begin_with(&b, &protocol_openai, buf_str(&answer), true);
+        start(&b);
+        run_until_over(&b);
+        if (i < 2)
+            assert_str("squeezed", buf_str(&b.text));
+        else
+            assert_string_equal(UNAVAILABLE, b.error_type);
+        buf_put_char(&b.request, '\0');
+        assert_contains("Accept-Encoding: gzip, deflate\r\n", b.request.ptr);
+        end(&b);
+        buf_fini(&answer);
+    }
+}
+
+static void a_text_that_is_wanted_whole_is_streamed_all_the_same(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, STREAM THINK("hm") TEXT("one"), false);
+    b.is_whole = true;
+    start(&b);
+    run_for(&b, 30);
+    assert_int_equal(0, b.text.len);
+    connection_send(b.connection, TEXT(" two") STOP DONE);
+    run_until_over(&b);
+    assert_str("<think>\nhm\n</think>one two", buf_str(&b.text));
+    assert_int_equal(1, b.pieces);
+    end(&b);
+
+    /* Nothing was delivered, so another credential may be asked. */
+    begin(&b, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n" TEXT("a"),
+          true);
+    b.is_whole = true;
+    start(&b);
+    run_until_over(&b);
+    assert_false(b.failure.has_spoken);
+    assert_int_equal(0, b.text.len);
+    end(&b);
+}
+
+static void other_protocols_are_spoken_alike(void **state)
+{
+    static const struct {
+        const struct protocol *protocol;
+        const char *answer, *path, *header, *text, *finish, *calls;
+    } rows[] = {
+        {&protocol_azure_openai, STREAM TEXT("a") STOP DONE,
+         "POST /v1/openai/deployments/m/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n",
+         "api-key: sk-secret\r\n", "a", "stop", ""},
+        {&protocol_anthropic,
+         STREAM "event: message_start\ndata: "
+                "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7}}}\n\n"
+                "data: "
+                "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\","
+                "\"thinking\":\"hm\"}}\n\n"
+                "data: "
+                "{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":"
+                "\"a\"}}\n\n"
+                "data: "
+                "{\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\","
+                "\"id\":\"t\",\"name\":\"f\",\"input\":{}}}\n\n"
+                "data: "
+                "{\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"input_json_delta\","
+                "\"partial_json\":\"{}\"}}\n\n"
+                "data: "
+                "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_"
+                "tokens\":2}}\n\n"
+                "data: {\"type\":\"message_stop\"}\n\n",
+         "POST /v1/messages HTTP/1.1\r\n", "x-api-key: sk-secret\r\n", "<think>\nhm\n</think>a", "tool_calls",
+         "t f {}\n"},
+        {&protocol_gemini,
+         STREAM
+         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"STOP\"}],"
+         "\"usageMetadata\":{\"promptTokenCount\":7,\"candidatesTokenCount\":2}}\r\n\r\n",
+         "POST /v1/models/m:streamGenerateContent?alt=sse HTTP/1.1\r\n", "x-goog-api-key: sk-secret\r\n", "a",
+         "stop", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench b;
+        begin_with(&b, rows[i].protocol, str_c(rows[i].answer), true);
+        start(&b);
+        run_until_over(&b);
+        buf_put_char(&b.request, '\0');
+        assert_string_equal("", b.error_type);
+        assert_contains(rows[i].path, b.request.ptr);
+        assert_contains(rows[i].header, b.request.ptr);
+        assert_str(rows[i].text, buf_str(&b.text));
+        assert_string_equal(rows[i].finish, b.finish_reason);
+        assert_str(rows[i].calls, buf_str(&b.calls));
+        assert_int_equal(i == 0 ? 0 : 9, b.usage.prompt_tokens + b.usage.completion_tokens);
+        end(&b);
+    }
+}
+
+static void without_memory_no_attempt_begins(void **state)
+{
+    struct bench b;
+    struct status err;
+    static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
+    const struct model_request request = {.messages = &message, .message_count = 1};
+    (void)state;
+    begin(&b, NULL, false);
+    for (size_t n = 0;; n++) {
+        const struct attempt_params params = {.protocol = &protocol_openai,
+                                              .headers = b.headers,
+                                              .base_url = str_c(b.url),
+                                              .model = STR("m"),
+                                              .request = &request};
+        alloc_fail_after(n);
+        struct attempt *call = attempt_start(b.http, &params, &callbacks, &b, &err);
+        alloc_fail_reset();
+        if (call != NULL) {
+            attempt_cancel(call);
+            break;
+        }
+        assert_int_equal(STATUS_RESOURCE_EXHAUSTED, err.code);
+    }
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refusal_says_what_it_means_for_the_credential),
+        cmocka_unit_test(resets_fail_the_attempt),
+        cmocka_unit_test(an_attempt_does_not_wait_for_ever),
+        cmocka_unit_test(no_limit_counts_a_pause),
+        cmocka_unit_test(the_first_content_ends_its_limit),
+        cmocka_unit_test(an_answer_that_is_over_ends_the_call_though_its_connection_stays_open),
+        cmocka_unit_test(the_connection_of_an_answer_that_is_over_is_used_again),
+        cmocka_unit_test(a_stream_may_come_compressed),
+        cmocka_unit_test(a_text_that_is_wanted_whole_is_streamed_all_the_same),
+        cmocka_unit_test(other_protocols_are_spoken_alike),
+        cmocka_unit_test(without_memory_no_attempt_begins),
         cmocka_unit_test(answers_that_succeed),
         cmocka_unit_test(calls_of_tools_are_put_together),
         cmocka_unit_test(too_many_calls_of_tools_cannot_be_read),
