@@ -212,6 +212,7 @@ static void loaded(void *arg, const struct store_runnable *runnable, const struc
         version->is_disabled = runnable->target.disabled;
         version->mode = runnable->target.mode;
         version->record = runnable->target.record;
+        version->number = runnable->target.version_number;
         snprintf(version->app_id, sizeof version->app_id, "%.*s", STR_ARG(runnable->target.app_id));
         snprintf(version->version_id, sizeof version->version_id, "%.*s",
                  STR_ARG(runnable->target.version_id));

@@ -8,7 +8,7 @@
 
 #define APP_COLUMNS                                                                                          \
     "workspace_id, id, name, mode, disabled, published_version_id, max_active_requests, "                    \
-    "requests_per_minute, record, retention_days, created_at_ms, updated_at_ms"
+    "requests_per_minute, record, retention_days, created_at_ms, updated_at_ms, priority"
 
 struct app_list_call {
     struct call call;
@@ -235,7 +235,8 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
         "max_active_requests = coalesce($5, max_active_requests), "
         "requests_per_minute = coalesce($6, requests_per_minute), "
         "record = coalesce($7, record), "
-        "retention_days = coalesce($8, retention_days), updated_at_ms = $9 "
+        "retention_days = coalesce($8, retention_days), updated_at_ms = $9, priority = coalesce($10, "
+        "priority) "
         "where workspace_id = $1 and id = $2 returning " APP_COLUMNS};
     struct app_update_call *c = CONTAINER_OF(call, struct app_update_call, call);
     struct store_app_update *r = &c->request;
@@ -252,7 +253,8 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
                   r->has_max_active_requests ? DB_INT(r->max_active_requests) : DB_NULL,
                   r->has_requests_per_minute ? DB_INT(r->requests_per_minute) : DB_NULL,
                   r->has_record ? DB_INT(r->record) : DB_NULL,
-                  r->has_retention_days ? DB_INT(r->retention_days) : DB_NULL, DB_INT(call->now_ms)),
+                  r->has_retention_days ? DB_INT(r->retention_days) : DB_NULL, DB_INT(call->now_ms),
+                  r->has_priority ? DB_INT(r->priority) : DB_NULL),
         err);
     while (db_next(&rows)) {
         c->result = read_app(call, &rows);
@@ -275,6 +277,9 @@ static enum status_code update_check(const struct store_app_update *r, struct st
         rc = field_count("record", r->record, STORE_RECORD_NONE, err);
     if (rc == STATUS_OK && r->has_retention_days)
         rc = field_count("retention_days", r->retention_days, INT32_MAX, err);
+    if (rc == STATUS_OK && r->has_priority &&
+        (r->priority < -STORE_PRIORITY_MAX || r->priority > STORE_PRIORITY_MAX))
+        rc = status_field(err, "priority", "must be -%d to %d", STORE_PRIORITY_MAX, STORE_PRIORITY_MAX);
     return rc;
 }
 
@@ -326,5 +331,6 @@ static struct store_app read_app(struct call *call, const struct db_rows *rows)
         .retention_days = (int32_t)db_int(rows, 9),
         .created_at_ms = db_int(rows, 10),
         .updated_at_ms = db_int(rows, 11),
+        .priority = (int32_t)db_int(rows, 12),
     };
 }

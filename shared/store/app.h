@@ -11,6 +11,8 @@ const char *store_app_mode_name(enum store_app_mode mode);
 /* False for another word: nothing written. */
 bool store_app_mode_from(struct str name, enum store_app_mode *ret);
 
+/* Of apps, in either direction. */
+#define STORE_PRIORITY_MAX 100
 /* How much of a run is kept. */
 enum store_record { STORE_RECORD_FULL, STORE_RECORD_SUMMARY, STORE_RECORD_NONE };
 
@@ -25,6 +27,7 @@ struct store_app {
     int32_t requests_per_minute;     /* 0: no limit */
     enum store_record record;
     int32_t retention_days; /* 0: for ever */
+    int32_t priority;       /* where model calls wait for a credential: the higher one first */
     int64_t created_at_ms, updated_at_ms;
 };
 
@@ -70,12 +73,13 @@ struct store_app_update {
     struct str workspace_id;
     struct str app_id;
     bool has_name, has_disabled, has_max_active_requests, has_requests_per_minute, has_record,
-        has_retention_days;
+        has_retention_days, has_priority;
     struct str name; /* not empty */
     bool disabled;
     int32_t max_active_requests, requests_per_minute; /* not negative */
     enum store_record record;
     int32_t retention_days; /* not negative */
+    int32_t priority;       /* -STORE_PRIORITY_MAX to STORE_PRIORITY_MAX */
 };
 /* Gives the app as it is now. NOT_FOUND   APP_NOT_FOUND */
 MUST_CHECK enum status_code store_app_update(struct store *store, const struct store_app_update *request,

@@ -20,6 +20,7 @@ struct secret {
 
 static enum status_code run_in_transaction(struct call *call, struct db *db, uint64_t *ret_generation,
                                            struct status *err);
+static bool moves_generation(enum call_kind kind);
 static enum status_code move_generation(struct db *db, uint64_t *ret, struct status *err);
 static bool wipe_at_end(struct call *call, char *ptr, size_t len);
 static void wipe_secret(void *arg);
@@ -49,9 +50,9 @@ void call_free(struct call *call)
 enum status_code call_submit(struct call *take_call, struct status *err)
 {
     struct store *store = take_call->store;
-    bool is_write = take_call->type->kind == CALL_WRITE || take_call->type->kind == CALL_QUIET_WRITE;
+    bool is_gateways = take_call->type->kind == CALL_WRITE || take_call->type->kind == CALL_QUIET_WRITE;
     enum status_code rc = call_end(take_call, STATUS_OK, err);
-    if (rc == STATUS_OK && is_write && store->file == STORE_CONTROL && store->role != STORE_GATEWAY)
+    if (rc == STATUS_OK && is_gateways && store->file == STORE_CONTROL && store->role != STORE_GATEWAY)
         rc = status_reason(err, STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY",
                            "store: only a gateway changes apps, keys, credentials and models");
     if (rc == STATUS_OK)
@@ -198,10 +199,15 @@ void call_execute(struct call *take_call, struct db *db)
     else
         rc = run_in_transaction(take_call, db, &config_generation, &status);
     status.code = rc;
-    if (rc == STATUS_OK && kind == CALL_WRITE)
+    if (rc == STATUS_OK && moves_generation(kind))
         signal_tell(&take_call->store->signal, config_generation);
     take_call->type->answer(take_call, &status);
     call_free(take_call);
+}
+
+static bool moves_generation(enum call_kind kind)
+{
+    return kind == CALL_WRITE || kind == CALL_SHARED_WRITE;
 }
 
 static enum status_code run_in_transaction(struct call *call, struct db *db, uint64_t *ret_generation,
@@ -212,7 +218,7 @@ static enum status_code run_in_transaction(struct call *call, struct db *db, uin
     if (rc != STATUS_OK)
         return rc;
     rc = call_end(call, call->type->run(call, db, err), err);
-    if (rc == STATUS_OK && kind == CALL_WRITE)
+    if (rc == STATUS_OK && moves_generation(kind))
         rc = move_generation(db, ret_generation, err);
     if (rc != STATUS_OK) {
         db_rollback(db);

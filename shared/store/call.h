@@ -12,10 +12,13 @@
 #include "shared/store/store.h"
 
 enum call_kind {
-    CALL_READ,       /* one statement, or several that need not agree */
-    CALL_SNAPSHOT,   /* reads of one moment */
-    CALL_WRITE,      /* a transaction that moves config_generation and is told to watches */
-    CALL_QUIET_WRITE /* a transaction that does not */
+    CALL_READ,        /* one statement, or several that need not agree */
+    CALL_SNAPSHOT,    /* reads of one moment */
+    CALL_WRITE,       /* a transaction that moves config_generation and is told to watches */
+    CALL_QUIET_WRITE, /* a transaction that does not */
+    /* The same two, by executors as well as gateways: what they may change in STORE_CONTROL. */
+    CALL_SHARED_WRITE,
+    CALL_SHARED_QUIET_WRITE
 };
 
 struct call;

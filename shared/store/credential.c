@@ -9,9 +9,9 @@
 
 #define CREDENTIAL_COLUMNS                                                                                   \
     "workspace_id, id, provider, protocol, name, base_url, models, weight, disabled, created_at_ms, "        \
-    "updated_at_ms"
+    "updated_at_ms, disabled_reason, requests_per_minute, tokens_per_minute, max_concurrent"
 /* The columns behind those. */
-enum { COLUMN_SEALED = 11, COLUMN_KEY_ID };
+enum { COLUMN_SEALED = 15, COLUMN_KEY_ID };
 
 struct create_call {
     struct call call;
@@ -34,6 +34,11 @@ struct update_call {
 struct delete_call {
     struct call call;
     struct store_credential_ref request;
+    store_done done;
+};
+struct disable_call {
+    struct call call;
+    struct store_credential_disable request;
     store_done done;
 };
 struct load_call {
@@ -65,7 +70,11 @@ static enum status_code open_secret(struct call *call, const struct db_rows *row
 static enum status_code seal_secret(struct call *call, struct str workspace_id, struct str credential_id,
                                     struct str secret, struct sealed *ret, struct status *err);
 static struct str bound_to(struct call *call, struct str workspace_id, struct str credential_id);
+static enum status_code check_quotas(int32_t requests, int64_t tokens, int32_t concurrent,
+                                     struct status *err);
 static enum status_code check_globs(const struct str *globs, size_t count, struct status *err);
+static enum status_code end_rests(struct db *db, struct str workspace_id, struct str credential_id,
+                                  struct status *err);
 static struct str join_globs(struct call *call, const struct str *globs, size_t count);
 static enum status_code credential_not_found(struct str credential_id, struct status *err);
 static enum status_code name_conflict(enum status_code rc, struct str name, struct status *err);
@@ -120,7 +129,7 @@ enum status_code store_credential_update(struct store *store, const struct store
     struct store_credential_update *r = &c->request;
     if (!r->has_models)
         r->model_count = 0;
-    struct str *texts[] = {&r->workspace_id, &r->credential_id, &r->name, &r->base_url};
+    struct str *texts[] = {&r->workspace_id, &r->credential_id, &r->name, &r->base_url, &r->protocol};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         call_keep(&c->call, texts[i]);
     call_keep_secret(&c->call, &r->secret);
@@ -162,7 +171,8 @@ static enum status_code create_run(struct call *call, struct db *db, struct stat
 {
     static const struct sql sql = {
         "insert into credentials (" CREDENTIAL_COLUMNS ", sealed, key_id) "
-        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12) returning " CREDENTIAL_COLUMNS};
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, '', $13, $14, $15, $11, $12) "
+        "returning " CREDENTIAL_COLUMNS};
     struct create_call *c = CONTAINER_OF(call, struct create_call, call);
     struct store_credential_create *r = &c->request;
     struct str id = call_new_id(call), globs = STR("");
@@ -176,13 +186,14 @@ static enum status_code create_run(struct call *call, struct db *db, struct stat
     }
     if (rc != STATUS_OK)
         return rc;
-    struct db_rows rows =
-        db_query(db, &sql,
-                 DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(id), DB_TEXT(r->provider),
-                           DB_TEXT(r->protocol.len > 0 ? r->protocol : STR("openai")), DB_TEXT(r->name),
-                           DB_TEXT(r->base_url), DB_TEXT(globs), DB_INT(r->weight == 0 ? 1 : r->weight),
-                           DB_INT(r->disabled), DB_INT(call->now_ms), sealed.text, sealed.key_id),
-                 err);
+    struct db_rows rows = db_query(
+        db, &sql,
+        DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(id), DB_TEXT(r->provider),
+                  DB_TEXT(r->protocol.len > 0 ? r->protocol : STR("openai")), DB_TEXT(r->name),
+                  DB_TEXT(r->base_url), DB_TEXT(globs), DB_INT(r->weight == 0 ? 1 : r->weight),
+                  DB_INT(r->disabled), DB_INT(call->now_ms), sealed.text, sealed.key_id,
+                  DB_INT(r->requests_per_minute), DB_INT(r->tokens_per_minute), DB_INT(r->max_concurrent)),
+        err);
     while (db_next(&rows))
         c->result = read_credential(call, &rows);
     rc = name_conflict(db_end(&rows), r->name, err);
@@ -204,6 +215,8 @@ static enum status_code create_check(struct store_credential_create *r, struct s
         rc = field_text("secret", r->secret, 0, STORE_SECRET_BYTES_MAX, err);
     if (rc == STATUS_OK)
         rc = check_globs(r->models, r->model_count, err);
+    if (rc == STATUS_OK)
+        rc = check_quotas(r->requests_per_minute, r->tokens_per_minute, r->max_concurrent, err);
     return rc == STATUS_OK ? field_count("weight", r->weight, STORE_WEIGHT_MAX, err) : rc;
 }
 
@@ -278,7 +291,12 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
         "models = coalesce($5, models), weight = coalesce($6, weight), disabled = coalesce($7, disabled), "
         "sealed = case when $8 = 1 then $9 else sealed end, key_id = case when $8 = 1 then $10 else key_id "
         "end, "
-        "updated_at_ms = $11 where workspace_id = $1 and id = $2 returning " CREDENTIAL_COLUMNS};
+        "updated_at_ms = $11, protocol = coalesce($12, protocol), "
+        "requests_per_minute = coalesce($13, requests_per_minute), "
+        "tokens_per_minute = coalesce($14, tokens_per_minute), max_concurrent = coalesce($15, "
+        "max_concurrent), "
+        "disabled_reason = case when $8 = 1 or $7 is not null then '' else disabled_reason end "
+        "where workspace_id = $1 and id = $2 returning " CREDENTIAL_COLUMNS};
     struct update_call *c = CONTAINER_OF(call, struct update_call, call);
     struct store_credential_update *r = &c->request;
     struct str globs = STR("");
@@ -300,14 +318,21 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
                   r->has_models ? DB_TEXT(globs) : DB_NULL,
                   r->has_weight ? DB_INT(r->weight == 0 ? 1 : r->weight) : DB_NULL,
                   r->has_disabled ? DB_INT(r->disabled) : DB_NULL, DB_INT(r->has_secret), sealed.text,
-                  sealed.key_id, DB_INT(call->now_ms)),
+                  sealed.key_id, DB_INT(call->now_ms),
+                  r->has_protocol ? DB_TEXT(r->protocol.len > 0 ? r->protocol : STR("openai")) : DB_NULL,
+                  r->has_requests_per_minute ? DB_INT(r->requests_per_minute) : DB_NULL,
+                  r->has_tokens_per_minute ? DB_INT(r->tokens_per_minute) : DB_NULL,
+                  r->has_max_concurrent ? DB_INT(r->max_concurrent) : DB_NULL),
         err);
     while (db_next(&rows)) {
         c->result = read_credential(call, &rows);
         found = true;
     }
     rc = name_conflict(db_end(&rows), r->name, err);
-    return rc == STATUS_OK && !found ? credential_not_found(r->credential_id, err) : rc;
+    if (rc == STATUS_OK && !found)
+        return credential_not_found(r->credential_id, err);
+    bool is_fresh = r->has_secret || (r->has_disabled && !r->disabled) || r->ends_rests;
+    return rc == STATUS_OK && is_fresh ? end_rests(db, r->workspace_id, r->credential_id, err) : rc;
 }
 
 static enum status_code update_check(struct store_credential_update *r, struct status *err)
@@ -325,6 +350,12 @@ static enum status_code update_check(struct store_credential_update *r, struct s
         rc = check_globs(r->models, r->model_count, err);
     if (rc == STATUS_OK && r->has_weight)
         rc = field_count("weight", r->weight, STORE_WEIGHT_MAX, err);
+    if (rc == STATUS_OK && r->has_protocol)
+        rc = field_text("protocol", r->protocol, 0, STORE_NAME_BYTES_MAX, err);
+    if (rc == STATUS_OK)
+        rc = check_quotas(r->has_requests_per_minute ? r->requests_per_minute : 0,
+                          r->has_tokens_per_minute ? r->tokens_per_minute : 0,
+                          r->has_max_concurrent ? r->max_concurrent : 0, err);
     return rc;
 }
 
@@ -356,6 +387,59 @@ static enum status_code delete_run(struct call *call, struct db *db, struct stat
 static void delete_answer(struct call *call, const struct status *status)
 {
     CONTAINER_OF(call, struct delete_call, call)->done(call->arg, status);
+}
+
+static enum status_code end_rests(struct db *db, struct str workspace_id, struct str credential_id,
+                                  struct status *err)
+{
+    static const struct sql sql = {"delete from rests where workspace_id = $1 and credential_id = $2"};
+    return db_run(db, &sql, DB_VALUES(DB_TEXT(workspace_id), DB_TEXT(credential_id)), err);
+}
+
+static enum status_code disable_run(struct call *call, struct db *db, struct status *err)
+{
+    static const struct sql sql = {
+        "update credentials set disabled = 1, disabled_reason = case when disabled = 0 then $3 else "
+        "disabled_reason "
+        "end, updated_at_ms = $4 where workspace_id = $1 and id = $2 returning id"};
+    struct store_credential_disable *r = &CONTAINER_OF(call, struct disable_call, call)->request;
+    struct str reason = str_sub(r->reason, 0, str_utf8_cut(r->reason, STORE_REASON_BYTES_MAX));
+    bool found = false;
+    enum status_code rc = field_workspace(&r->ref.workspace_id, err);
+    if (rc == STATUS_OK)
+        rc = field_id("id", r->ref.credential_id, err);
+    if (rc == STATUS_OK)
+        rc = field_text("reason", reason, 0, STORE_REASON_BYTES_MAX, err);
+    if (rc != STATUS_OK)
+        return rc;
+    struct db_rows rows = db_query(db, &sql,
+                                   DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id),
+                                             DB_TEXT(reason), DB_INT(call->now_ms)),
+                                   err);
+    while (db_next(&rows))
+        found = true;
+    rc = db_end(&rows);
+    return rc == STATUS_OK && !found ? credential_not_found(r->ref.credential_id, err) : rc;
+}
+
+static void disable_answer(struct call *call, const struct status *status)
+{
+    CONTAINER_OF(call, struct disable_call, call)->done(call->arg, status);
+}
+
+enum status_code store_credential_disable(struct store *store, const struct store_credential_disable *request,
+                                          store_done done, void *arg, struct status *err)
+{
+    static const struct call_type type = {CALL_SHARED_WRITE, disable_run, disable_answer};
+    struct disable_call *c = call_new(sizeof *c, store, &type, arg, err);
+    if (c == NULL)
+        return STATUS_RESOURCE_EXHAUSTED;
+    c->request = *request;
+    c->done = done;
+    call_keep(&c->call, &c->request.ref.workspace_id);
+    call_keep(&c->call, &c->request.ref.credential_id);
+    call_keep(&c->call, &c->request.reason);
+    return call_submit(&c->call, err);
 }
 
 static enum status_code load_run(struct call *call, struct db *db, struct status *err)
@@ -440,6 +524,14 @@ static struct str bound_to(struct call *call, struct str workspace_id, struct st
     return call_join(call, (struct str[]){STR("credentials"), workspace_id, credential_id}, 3);
 }
 
+static enum status_code check_quotas(int32_t requests, int64_t tokens, int32_t concurrent, struct status *err)
+{
+    enum status_code rc = field_count("requests_per_minute", requests, STORE_REQUESTS_MAX, err);
+    if (rc == STATUS_OK)
+        rc = field_count("tokens_per_minute", tokens, INT64_MAX / 2, err);
+    return rc == STATUS_OK ? field_count("max_concurrent", concurrent, INT32_MAX, err) : rc;
+}
+
 static enum status_code check_globs(const struct str *globs, size_t count, struct status *err)
 {
     size_t bytes = 0;
@@ -503,6 +595,10 @@ static struct store_credential read_credential(struct call *call, const struct d
         .disabled = db_int(rows, 8) != 0,
         .created_at_ms = db_int(rows, 9),
         .updated_at_ms = db_int(rows, 10),
+        .disabled_reason = call_text(call, rows, 11),
+        .requests_per_minute = (int32_t)db_int(rows, 12),
+        .tokens_per_minute = db_int(rows, 13),
+        .max_concurrent = (int32_t)db_int(rows, 14),
     };
     struct str rest = call_text(call, rows, 6), glob;
     struct str *globs = NULL;

@@ -10,8 +10,12 @@
 #define STORE_GLOBS_BYTES_MAX 4096
 /* bytes. base_url. */
 #define STORE_URL_BYTES_MAX 2048
+/* requests. Per minute: each is remembered for 60 s. */
+#define STORE_REQUESTS_MAX 1000000
 /* Weights of a pool are added up in 32 bits. */
 #define STORE_WEIGHT_MAX 1000000
+/* bytes. Why a credential was disabled, or rests. */
+#define STORE_REASON_BYTES_MAX 500
 /* credentials. Of all workspaces together: every executor holds them all in memory. */
 #define STORE_CREDENTIALS_MAX 2000
 
@@ -26,6 +30,9 @@ struct store_credential {
     size_t model_count;
     int32_t weight; /* at least 1 */
     bool disabled;
+    struct str disabled_reason;                  /* why, when an executor has disabled it; "" else */
+    int32_t requests_per_minute, max_concurrent; /* 0: no limit */
+    int64_t tokens_per_minute;                   /* 0: no limit */
     int64_t created_at_ms, updated_at_ms;
 };
 
@@ -69,6 +76,8 @@ struct store_credential_create {
     size_t model_count; /* 0: "*" */
     int32_t weight;     /* 0: 1 */
     bool disabled;
+    int32_t requests_per_minute, max_concurrent; /* 0: no limit */
+    int64_t tokens_per_minute;                   /* 0: no limit */
 };
 /*
  * FAILED_PRECONDITION   NO_MASTER_KEY: there is a secret and nothing to seal it with
@@ -95,7 +104,12 @@ MUST_CHECK enum status_code store_credential_list(struct store *store,
 struct store_credential_update {
     struct str workspace_id;
     struct str credential_id;
-    bool has_name, has_base_url, has_secret, has_models, has_weight, has_disabled;
+    bool has_name, has_base_url, has_secret, has_models, has_weight, has_disabled, has_protocol,
+        has_requests_per_minute, has_tokens_per_minute, has_max_concurrent;
+    bool ends_rests;
+    struct str protocol; /* "": "openai" */
+    int32_t requests_per_minute, max_concurrent;
+    int64_t tokens_per_minute;
     struct str name;     /* not empty */
     struct str base_url; /* not empty */
     struct str secret;   /* "": none any more */
@@ -105,7 +119,7 @@ struct store_credential_update {
     bool disabled;
 };
 /*
- * Gives the credential as it is now.
+ * Gives the credential as it is now. A new secret, and being enabled, end its rests and clear disabled_reason.
  * NOT_FOUND   CREDENTIAL_NOT_FOUND; and the errors of store_credential_create()
  */
 MUST_CHECK enum status_code store_credential_update(struct store *store,
@@ -133,3 +147,12 @@ MUST_CHECK enum status_code store_credential_load(struct store *store,
                                                   const struct store_credential_ref *request,
                                                   store_credential_set_done done, void *arg,
                                                   struct status *err);
+
+/* For executors: a provider does not take it any more. NOT_FOUND   CREDENTIAL_NOT_FOUND */
+struct store_credential_disable {
+    struct store_credential_ref ref;
+    struct str reason; /* for people; cut to STORE_REASON_BYTES_MAX */
+};
+MUST_CHECK enum status_code store_credential_disable(struct store *store,
+                                                     const struct store_credential_disable *request,
+                                                     store_done done, void *arg, struct status *err);

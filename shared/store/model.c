@@ -10,7 +10,7 @@
 
 #define MODEL_COLUMNS                                                                                        \
     "workspace_id, provider, model, protocol, upstream_model, context_size, prompt_unit_price, "             \
-    "completion_unit_price, price_unit, currency"
+    "completion_unit_price, price_unit, currency, affinity"
 
 struct model_set_call {
     struct call call;
@@ -109,13 +109,13 @@ static enum status_code set_run(struct call *call, struct db *db, struct status 
 {
     static const struct sql sql = {
         "insert into models (" MODEL_COLUMNS
-        ", updated_at_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        ", updated_at_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12, $11) "
         "on conflict (workspace_id, provider, model) do update set protocol = excluded.protocol, "
         "upstream_model = excluded.upstream_model, context_size = excluded.context_size, "
         "prompt_unit_price = excluded.prompt_unit_price, completion_unit_price = "
         "excluded.completion_unit_price, "
-        "price_unit = excluded.price_unit, currency = excluded.currency, updated_at_ms = "
-        "excluded.updated_at_ms"};
+        "price_unit = excluded.price_unit, currency = excluded.currency, affinity = excluded.affinity, "
+        "updated_at_ms = excluded.updated_at_ms"};
     struct store_model *m = &CONTAINER_OF(call, struct model_set_call, call)->request;
     enum status_code rc = set_check(m, err);
     if (rc == STATUS_OK)
@@ -123,7 +123,8 @@ static enum status_code set_run(struct call *call, struct db *db, struct status 
                     DB_VALUES(DB_TEXT(m->workspace_id), DB_TEXT(m->provider), DB_TEXT(m->model),
                               DB_TEXT(m->protocol), DB_TEXT(m->upstream_model), DB_INT(m->context_size),
                               DB_TEXT(m->prompt_unit_price), DB_TEXT(m->completion_unit_price),
-                              DB_TEXT(m->price_unit), DB_TEXT(m->currency), DB_INT(call->now_ms)),
+                              DB_TEXT(m->price_unit), DB_TEXT(m->currency), DB_INT(call->now_ms),
+                              DB_INT(m->affinity)),
                     err);
     return rc == STATUS_OK ? check_room(db, err) : rc;
 }
@@ -274,5 +275,6 @@ static struct store_model read_model(struct call *call, const struct db_rows *ro
         .completion_unit_price = call_text(call, rows, 7),
         .price_unit = call_text(call, rows, 8),
         .currency = call_text(call, rows, 9),
+        .affinity = db_int(rows, 10) != 0,
     };
 }

@@ -17,6 +17,7 @@ struct store_model {
     struct str prompt_unit_price, completion_unit_price,
         price_unit; /* decimal text, "" for none or default; not checked here */
     struct str currency;
+    bool affinity; /* calls of one conversation prefer one credential */
 };
 
 struct store_model_page {

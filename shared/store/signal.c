@@ -77,6 +77,31 @@ enum status_code signal_watch(struct signal *sig, void (*changed)(void *arg, uin
     return rc;
 }
 
+enum status_code signal_watch_quiet(struct signal *sig, void (*changed)(void *arg), void *arg,
+                                    struct status *err)
+{
+    enum status_code rc = STATUS_OK;
+    pthread_mutex_lock(&sig->lock);
+    if (sig->quiet.changed != NULL)
+        rc = status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: rests are watched already");
+    else
+        sig->quiet.arg = arg;
+    if (rc == STATUS_OK)
+        sig->quiet.changed = changed;
+    pthread_mutex_unlock(&sig->lock);
+    return rc;
+}
+
+static void tell_quiet(struct signal *sig)
+{
+    pthread_mutex_lock(&sig->lock);
+    void (*changed)(void *arg) = sig->quiet.changed;
+    void *arg = sig->quiet.arg;
+    pthread_mutex_unlock(&sig->lock);
+    if (changed != NULL)
+        changed(arg);
+}
+
 void signal_tell(struct signal *sig, uint64_t config_generation)
 {
     uint64_t seen = atomic_load(&sig->config_generation);
@@ -107,6 +132,8 @@ static void *watch_thread(void *arg)
         looked = version;
         if (config_generation > atomic_load(&sig->config_generation))
             signal_tell(sig, config_generation);
+        else
+            tell_quiet(sig);
     }
     return NULL;
 }

@@ -117,4 +117,24 @@ static const char control_tables[] =
     "  primary key (workspace_id, provider, model)"
     ") strict, without rowid;";
 
-const struct db_migration sqlite_migrations[SQLITE_MIGRATION_COUNT] = {{1, control_tables}};
+/* What a credential may carry and why it rests; who goes first. Defaults are what the release before meant. */
+static const char models_grow[] =
+    "alter table credentials add column requests_per_minute integer not null default 0;"
+    "alter table credentials add column tokens_per_minute integer not null default 0;"
+    "alter table credentials add column max_concurrent integer not null default 0;"
+    "alter table credentials add column disabled_reason text not null default '';"
+    "alter table models add column affinity integer not null default 0;"
+    "alter table apps add column priority integer not null default 0;"
+
+    "create table rests ("
+    "  workspace_id text not null default 'default',"
+    "  credential_id text not null,"
+    "  model text not null," /* as the provider is asked for it */
+    "  until_ms integer not null,"
+    "  reason text not null,"
+    "  seen_by text not null,"
+    "  primary key (workspace_id, credential_id, model),"
+    "  foreign key (workspace_id, credential_id) references credentials (workspace_id, id) on delete cascade"
+    ") strict, without rowid;";
+
+const struct db_migration sqlite_migrations[SQLITE_MIGRATION_COUNT] = {{1, control_tables}, {2, models_grow}};

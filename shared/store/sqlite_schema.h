@@ -4,6 +4,6 @@
 #pragma once
 #include "shared/store/db.h"
 
-enum { SQLITE_MIGRATION_COUNT = 1, SQLITE_RECORD_MIGRATION_COUNT = 1 };
+enum { SQLITE_MIGRATION_COUNT = 2, SQLITE_RECORD_MIGRATION_COUNT = 1 };
 extern const struct db_migration sqlite_migrations[SQLITE_MIGRATION_COUNT];
 extern const struct db_migration sqlite_record_migrations[SQLITE_RECORD_MIGRATION_COUNT];

@@ -211,8 +211,7 @@ static enum status_code prepare_schema(const char *url, const struct store_optio
 static enum status_code open_connections(struct store *store, const char *url, unsigned threads,
                                          struct status *err)
 {
-    struct db_open how = {.part = part_of(store->file),
-                          .query_only = store->file == STORE_CONTROL && store->role != STORE_GATEWAY};
+    struct db_open how = {.part = part_of(store->file)}; /* who may write what: call_submit() */
     for (unsigned i = 0; i < threads; i++) {
         enum status_code rc = db_open(url, &how, &store->threads[i].db, err);
         if (rc != STATUS_OK)

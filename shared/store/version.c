@@ -127,6 +127,8 @@ struct store_target target_read(struct call *call, const struct db_rows *rows, i
         .record = (enum store_record)db_int(rows, column + 6),
         .version_id = call_text(call, rows, column + 7),
         .fail_when_reached = db_int(rows, column + 9) != 0,
+        .version_number = (int32_t)db_int(rows, column + 10),
+        .priority = (int32_t)db_int(rows, column + 11),
     };
     version_hash_column(call, rows, column + 8, t.content_hash);
     return t;

@@ -65,7 +65,9 @@ struct store_target {
     bool disabled;
     int32_t max_active_requests, requests_per_minute; /* 0: no limit */
     enum store_record record;
+    int32_t priority; /* as store_app's */
     struct str version_id;
+    int32_t version_number; /* of the app's, from 1 */
     uint8_t content_hash[SHA256_BYTES];
     bool fail_when_reached;
 };

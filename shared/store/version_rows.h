@@ -13,7 +13,9 @@
 /* Of target_read(); a: apps, v: app_versions. */
 #define TARGET_COLUMNS                                                                                       \
     "a.workspace_id, a.id, a.mode, a.disabled, a.max_active_requests, a.requests_per_minute, "               \
-    "a.record, v.id, v.content_hash, v.fail_when_reached"
+    "a.record, v.id, v.content_hash, v.fail_when_reached, v.number, a.priority"
+/* How many these are. */
+enum { TARGET_COLUMN_COUNT = 12 };
 
 struct store_version version_read(struct call *call, const struct db_rows *rows);
 /* column: the first of TARGET_COLUMNS. */

@@ -93,7 +93,7 @@ static void there_is_room_for_a_bounded_number_only(void **state)
     fixture_script(
         f,
         "insert into models with recursive n (i) as (select 1 union all select i + 1 from n where i < 9999) "
-        "select 'default', 'p', 'm' || i, '', '', 0, '', '', '', '', 0 from n");
+        "select 'default', 'p', 'm' || i, '', '', 0, '', '', '', '', 0, 0 from n");
     struct store_model model, last = example("p", "last"), over = example("p", "over");
     assert_ok(set_model(f, &last, &model));
     assert_code(STATUS_RESOURCE_EXHAUSTED, set_model(f, &over, &model));
