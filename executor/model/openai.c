@@ -309,7 +309,7 @@ bool openai_read(void *reader, struct str event, struct str data, bool is_whole,
         buf_init(&r->text, PROTOCOL_PIECE_BYTES_MAX);
     value_unref(r->root);
     r->root = NULL;
-    if (!is_whole && str_eq(str_trim(data), STR("[DONE]"))) {
+    if (!is_whole && data.len < 16 && str_eq(str_trim(data), STR("[DONE]"))) {
         ret->is_last = true;
         return true;
     }
