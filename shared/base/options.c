@@ -35,6 +35,7 @@ struct parse {
     const char *
         *given; /* per option: its text on the command line, or NULL; of a secret the path of its file */
     const char *command;
+    const struct command_argument *awaited; /* of the command, not yet given */
     size_t mistakes;
 };
 
@@ -49,6 +50,8 @@ static enum options_result answer_question(const struct program *program, int ar
 static enum options_result print_whole(struct buf *text);
 static bool has_argument(int argc, char **argv, const char *arg);
 static void take_arguments(struct parse *p, int argc, char **argv);
+static const char **argument_at(struct parse *p, const struct command_argument *argument);
+static const struct command_argument *argument_of(const struct program *program, const char *command);
 static void take_command(struct parse *p, const char *word);
 static int take_option(struct parse *p, int argc, char **argv, int at);
 static enum word_kind find_option(const struct program *program, struct str name, size_t *ret_index);
@@ -153,11 +156,16 @@ static bool has_argument(int argc, char **argv, const char *arg)
 static void take_arguments(struct parse *p, int argc, char **argv)
 {
     bool has_command = false;
+    for (size_t i = 0; i < p->program->argument_count; i++)
+        *argument_at(p, &p->program->arguments[i]) = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--print-config") == 0)
             continue;
         if (argv[i][0] == '-') {
             i = take_option(p, argc, argv, i);
+        } else if (p->awaited != NULL) {
+            *argument_at(p, p->awaited) = argv[i];
+            p->awaited = NULL;
         } else if (has_command || p->program->command_count == 0) {
             mistake(p, "%s: one word too many", argv[i]);
         } else {
@@ -165,6 +173,22 @@ static void take_arguments(struct parse *p, int argc, char **argv)
             has_command = true;
         }
     }
+    if (p->awaited != NULL)
+        mistake(p, "%s: %s is missing behind it", p->command, p->awaited->name);
+}
+
+static const char **argument_at(struct parse *p, const struct command_argument *argument)
+{
+    return (const char **)((char *)p->config + argument->offset);
+}
+
+static const struct command_argument *argument_of(const struct program *program, const char *command)
+{
+    for (size_t i = 0; i < program->argument_count; i++) {
+        if (strcmp(program->arguments[i].command, command) == 0)
+            return &program->arguments[i];
+    }
+    return NULL;
 }
 
 static void take_command(struct parse *p, const char *word)
@@ -174,6 +198,7 @@ static void take_command(struct parse *p, const char *word)
         const char *name = p->program->commands[i].name;
         if (strcmp(word, name) == 0) {
             p->command = name;
+            p->awaited = argument_of(p->program, name);
             return;
         }
         guess_try(&guess, "", name, "");

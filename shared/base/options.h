@@ -30,12 +30,20 @@ struct option {
 struct command {
     const char *name, *help;
 };
+/* A word that has to follow a command: "DIRECTORY" in `backup DIRECTORY`. */
+struct command_argument {
+    const char *command, *name;
+    size_t
+        offset; /* of a const char * in the program's config struct: NULL without the command; borrowed from argv */
+};
 struct program {
     const char *name, *summary; /* summary: one line for --help */
     const struct option *options;
     size_t option_count;
     const struct command *commands; /* first one is the default */
     size_t command_count;
+    const struct command_argument *arguments;
+    size_t argument_count;
 };
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
 

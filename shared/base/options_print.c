@@ -4,6 +4,7 @@
 #include "shared/base/options_print.h"
 #include "shared/base/options_value.h"
 #include <inttypes.h>
+#include <string.h>
 
 /* columns. Of the whole page, and where the right-hand column starts. */
 enum { PAGE_COLUMNS = 100, TEXT_COLUMN = 30 };
@@ -17,12 +18,27 @@ static const struct command questions[] = {
     {"--print-options-md", "Prints the table of options in Markdown."},
 };
 
+static void put_command(struct buf *b, const struct program *program, const struct command *command);
 static void put_entry(struct buf *b, struct str name, struct str text);
 static void put_padding(struct buf *b, size_t from, size_t to);
 static void put_option_head(const struct option *option, struct buf *b);
 static void put_option_text(const struct option *option, struct buf *b);
 static void put_values(const struct option *option, struct buf *b);
 static void put_md_cell(struct buf *b, struct str text);
+
+static void put_command(struct buf *b, const struct program *program, const struct command *command)
+{
+    struct buf head;
+    buf_init(&head, PARAGRAPH_BYTES_MAX);
+    buf_put_c(&head, command->name);
+    for (size_t i = 0; i < program->argument_count; i++) {
+        if (strcmp(program->arguments[i].command, command->name) == 0)
+            buf_printf(&head, " %s", program->arguments[i].name);
+    }
+    put_entry(b, buf_str(&head), str_c(command->help));
+    b->failed |= head.failed;
+    buf_fini(&head);
+}
 
 void options_put_help(const struct program *program, struct buf *b)
 {
@@ -31,7 +47,7 @@ void options_put_help(const struct program *program, struct buf *b)
     if (program->command_count > 0)
         buf_put_c(b, "\nCommands (without one, the first is meant):\n");
     for (size_t i = 0; i < program->command_count; i++)
-        put_entry(b, str_c(program->commands[i].name), str_c(program->commands[i].help));
+        put_command(b, program, &program->commands[i]);
 
     buf_put_c(b, "\nOptions (also as environment variables; the command line wins):\n");
     struct buf head, text;

@@ -15,6 +15,7 @@ struct config {
     const char *listen, *store, *log_format, *master_key, *tls_cert;
     int64_t workers;
     bool insecure;
+    const char *directory;
 };
 
 static enum status_code check_listen(struct str value, struct status *err)
@@ -346,6 +347,39 @@ static void all_mistakes_are_told_together(void **state)
     outcome_fini(&o);
 }
 
+static void a_command_has_the_word_that_follows_it(void **state)
+{
+    (void)state;
+    static const struct command with_backup[] = {{"serve", "Runs."}, {"backup", "Copies the store."}};
+    static const struct command_argument arguments[] = {
+        {"backup", "DIRECTORY", offsetof(struct config, directory)}};
+    struct program p = program;
+    p.commands = with_backup;
+    p.command_count = ARRAY_LEN(with_backup);
+    p.arguments = arguments;
+    p.argument_count = ARRAY_LEN(arguments);
+    struct outcome o = parse_program(&p, NO_ARGS, NULL);
+    assert_int_equal(OPTIONS_RUN, o.result);
+    assert_null(o.config.directory);
+    outcome_fini(&o);
+    o = parse_program(&p, ARGS("backup", "--workers", "3", "here"), NULL);
+    assert_int_equal(OPTIONS_RUN, o.result);
+    assert_string_equal("backup", o.command);
+    assert_string_equal("here", o.config.directory);
+    outcome_fini(&o);
+    o = parse_program(&p, ARGS("backup"), NULL);
+    assert_int_equal(OPTIONS_EXIT_USAGE, o.result);
+    assert_contains("backup: DIRECTORY is missing behind it\n", o.err);
+    outcome_fini(&o);
+    o = parse_program(&p, ARGS("backup", "here", "there"), NULL);
+    assert_int_equal(OPTIONS_EXIT_USAGE, o.result);
+    assert_contains("there: one word too many\n", o.err);
+    outcome_fini(&o);
+    o = parse_program(&p, ARGS("--help"), NULL);
+    assert_contains("backup DIRECTORY", o.out);
+    outcome_fini(&o);
+}
+
 static void a_program_without_commands_takes_no_words(void **state)
 {
     (void)state;
@@ -535,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_secret_on_the_command_line_is_refused_and_not_repeated),
         cmocka_unit_test(every_mistake_has_its_words),
         cmocka_unit_test(all_mistakes_are_told_together),
+        cmocka_unit_test(a_command_has_the_word_that_follows_it),
         cmocka_unit_test(a_program_without_commands_takes_no_words),
         cmocka_unit_test(help_shows_all_within_100_columns),
         cmocka_unit_test(a_long_option_name_gets_a_line_of_its_own),
