@@ -9,6 +9,7 @@
 struct watch {
     uv_poll_t poll;
     curl_socket_t fd;
+    int events; /* of libuv; what libcurl waits for */
     struct http_shard *shard;
 };
 
@@ -33,10 +34,18 @@ static void act(struct http_shard *s, curl_socket_t fd, int flags)
     drain(s);
 }
 
+/*
+ * An error of the socket is for libcurl to find: it reads what came before it, and then knows its name. libuv has stopped
+ * watching, and has to go on until libcurl has read so far.
+ */
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     struct watch *w = p->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    int flags = 0;
+    if (status < 0) {
+        events = w->events;
+        (void)uv_poll_start(p, events, on_poll); /* if it cannot, the limits of time end the transfer */
+    }
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -95,8 +104,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
         }
         curl_multi_assign(s->multi, fd, w);
     }
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&w->poll, events, on_poll);
+    w->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&w->poll, w->events, on_poll);
 }
 
 static struct http_shard *shard_new(struct http_client *c)

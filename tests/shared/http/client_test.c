@@ -394,6 +394,12 @@ static void reply_some(struct connection *c, struct bench *b)
     connection_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsome");
 }
 
+static void reply_reset(struct connection *c, struct bench *b)
+{
+    reply_some(c, b);
+    connection_reset(c);
+}
+
 static void ends_of_every_kind_have_their_outcome(void **state)
 {
     struct bench *b = *state;
@@ -408,6 +414,7 @@ static void ends_of_every_kind_have_their_outcome(void **state)
         {"an answer broken off", reply_half, NULL, 0, 0, 0, HTTP_BROKEN, 200},
         {"no answer", reply_end, NULL, 0, 0, 0, HTTP_BROKEN, 0},
         {"noise", reply_noise, NULL, 0, 0, 0, HTTP_BROKEN, 0},
+        {"a reset behind the first bytes", reply_reset, NULL, 0, 0, 0, HTTP_BROKEN, 200},
         {"too slow", reply_nothing, NULL, 60, 0, 0, HTTP_TIMED_OUT, 0},
         {"too silent", reply_nothing, NULL, 0, 60, 0, HTTP_TIMED_OUT, 0},
         {"nothing of use", reply_some, NULL, 0, 0, 60, HTTP_TIMED_OUT, 200},
@@ -425,7 +432,9 @@ static void ends_of_every_kind_have_their_outcome(void **state)
                                  .first_ms = rows[i].first_ms};
         start(b, &r, "x", &a);
         run_until(b, &a.is_done);
-        if (a.outcome != rows[i].outcome || a.status != rows[i].status || a.words[0] == '\0')
+        bool has_body = rows[i].reply == reply_some || rows[i].reply == reply_reset;
+        if (a.outcome != rows[i].outcome || a.status != rows[i].status || a.words[0] == '\0' ||
+            (has_body && a.body.len != 4))
             fail_msg("%s: outcome %d, status %d, words '%s'", rows[i].name, (int)a.outcome, a.status,
                      a.words);
         answer_fini(&a);
