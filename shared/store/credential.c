@@ -5,13 +5,15 @@
 #include "shared/store/core.h"
 #include "shared/store/field.h"
 #include "shared/store/page.h"
+#include "shared/store/rest.h"
+#include "shared/store/rows.h"
 #include <string.h>
 
 #define CREDENTIAL_COLUMNS                                                                                   \
     "workspace_id, id, provider, protocol, name, base_url, models, weight, disabled, created_at_ms, "        \
-    "updated_at_ms, disabled_reason, requests_per_minute, tokens_per_minute, max_concurrent"
+    "updated_at_ms, disabled_reason, requests_per_minute, tokens_per_minute, max_concurrent, fresh_since_ms"
 /* The columns behind those. */
-enum { COLUMN_SEALED = 15, COLUMN_KEY_ID };
+enum { COLUMN_SEALED = 16, COLUMN_KEY_ID };
 
 struct create_call {
     struct call call;
@@ -79,6 +81,8 @@ static struct str join_globs(struct call *call, const struct str *globs, size_t 
 static enum status_code credential_not_found(struct str credential_id, struct status *err);
 static enum status_code name_conflict(enum status_code rc, struct str name, struct status *err);
 static struct store_credential read_credential(struct call *call, const struct db_rows *rows);
+static enum status_code read_rests(struct call *call, struct db *db, struct store_credential *credential,
+                                   struct status *err);
 
 enum status_code store_credential_create(struct store *store, const struct store_credential_create *request,
                                          store_credential_done done, void *arg, struct status *err)
@@ -103,7 +107,7 @@ enum status_code store_credential_create(struct store *store, const struct store
 enum status_code store_credential_list(struct store *store, const struct store_credential_list *request,
                                        store_credential_page_done done, void *arg, struct status *err)
 {
-    static const struct call_type type = {CALL_READ, list_run, list_answer};
+    static const struct call_type type = {CALL_SNAPSHOT, list_run, list_answer};
     struct list_call *c = call_new(sizeof *c, store, &type, arg, err);
     if (c == NULL)
         return STATUS_RESOURCE_EXHAUSTED;
@@ -171,7 +175,7 @@ static enum status_code create_run(struct call *call, struct db *db, struct stat
 {
     static const struct sql sql = {
         "insert into credentials (" CREDENTIAL_COLUMNS ", sealed, key_id) "
-        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, '', $13, $14, $15, $11, $12) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, '', $13, $14, $15, $10, $11, $12) "
         "returning " CREDENTIAL_COLUMNS};
     struct create_call *c = CONTAINER_OF(call, struct create_call, call);
     struct store_credential_create *r = &c->request;
@@ -271,6 +275,8 @@ static enum status_code list_run(struct call *call, struct db *db, struct status
             list[count++] = read_credential(call, &rows);
     }
     rc = db_end(&rows);
+    for (size_t i = 0; rc == STATUS_OK && i < count; i++)
+        rc = read_rests(call, db, &list[i], err);
     c->result = (struct store_credential_page){.credentials = list, .count = count};
     if (has_more)
         c->result.next_page_token =
@@ -295,7 +301,8 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
         "requests_per_minute = coalesce($13, requests_per_minute), "
         "tokens_per_minute = coalesce($14, tokens_per_minute), max_concurrent = coalesce($15, "
         "max_concurrent), "
-        "disabled_reason = case when $8 = 1 or $7 is not null then '' else disabled_reason end "
+        "disabled_reason = case when $8 = 1 or $7 is not null then '' else disabled_reason end, "
+        "fresh_since_ms = case when $16 = 1 then max($11, fresh_since_ms + 1) else fresh_since_ms end "
         "where workspace_id = $1 and id = $2 returning " CREDENTIAL_COLUMNS};
     struct update_call *c = CONTAINER_OF(call, struct update_call, call);
     struct store_credential_update *r = &c->request;
@@ -310,7 +317,7 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
     }
     if (rc != STATUS_OK)
         return rc;
-    bool found = false;
+    bool found = false, is_fresh = r->has_secret || (r->has_disabled && !r->disabled) || r->ends_rests;
     struct db_rows rows = db_query(
         db, &sql,
         DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(r->credential_id),
@@ -322,7 +329,7 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
                   r->has_protocol ? DB_TEXT(r->protocol.len > 0 ? r->protocol : STR("openai")) : DB_NULL,
                   r->has_requests_per_minute ? DB_INT(r->requests_per_minute) : DB_NULL,
                   r->has_tokens_per_minute ? DB_INT(r->tokens_per_minute) : DB_NULL,
-                  r->has_max_concurrent ? DB_INT(r->max_concurrent) : DB_NULL),
+                  r->has_max_concurrent ? DB_INT(r->max_concurrent) : DB_NULL, DB_INT(is_fresh)),
         err);
     while (db_next(&rows)) {
         c->result = read_credential(call, &rows);
@@ -331,8 +338,9 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
     rc = name_conflict(db_end(&rows), r->name, err);
     if (rc == STATUS_OK && !found)
         return credential_not_found(r->credential_id, err);
-    bool is_fresh = r->has_secret || (r->has_disabled && !r->disabled) || r->ends_rests;
-    return rc == STATUS_OK && is_fresh ? end_rests(db, r->workspace_id, r->credential_id, err) : rc;
+    if (rc == STATUS_OK && is_fresh)
+        rc = end_rests(db, r->workspace_id, r->credential_id, err);
+    return rc == STATUS_OK ? read_rests(call, db, &c->result, err) : rc;
 }
 
 static enum status_code update_check(struct store_credential_update *r, struct status *err)
@@ -399,9 +407,9 @@ static enum status_code end_rests(struct db *db, struct str workspace_id, struct
 static enum status_code disable_run(struct call *call, struct db *db, struct status *err)
 {
     static const struct sql sql = {
-        "update credentials set disabled = 1, disabled_reason = case when disabled = 0 then $3 else "
-        "disabled_reason "
-        "end, updated_at_ms = $4 where workspace_id = $1 and id = $2 returning id"};
+        "update credentials set disabled = 1, disabled_reason = $3, updated_at_ms = $4 "
+        "where workspace_id = $1 and id = $2 and disabled = 0 and ($5 = 0 or fresh_since_ms = $5)"};
+    static const struct sql exists = {"select 1 from credentials where workspace_id = $1 and id = $2"};
     struct store_credential_disable *r = &CONTAINER_OF(call, struct disable_call, call)->request;
     struct str reason = str_sub(r->reason, 0, str_utf8_cut(r->reason, STORE_REASON_BYTES_MAX));
     bool found = false;
@@ -412,10 +420,14 @@ static enum status_code disable_run(struct call *call, struct db *db, struct sta
         rc = field_text("reason", reason, 0, STORE_REASON_BYTES_MAX, err);
     if (rc != STATUS_OK)
         return rc;
-    struct db_rows rows = db_query(db, &sql,
-                                   DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id),
-                                             DB_TEXT(reason), DB_INT(call->now_ms)),
-                                   err);
+    rc = db_run(db, &sql,
+                DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id), DB_TEXT(reason),
+                          DB_INT(call->now_ms), DB_INT(r->fresh_since_ms)),
+                err);
+    if (rc != STATUS_OK)
+        return rc;
+    struct db_rows rows =
+        db_query(db, &exists, DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id)), err);
     while (db_next(&rows))
         found = true;
     rc = db_end(&rows);
@@ -599,6 +611,7 @@ static struct store_credential read_credential(struct call *call, const struct d
         .requests_per_minute = (int32_t)db_int(rows, 12),
         .tokens_per_minute = db_int(rows, 13),
         .max_concurrent = (int32_t)db_int(rows, 14),
+        .fresh_since_ms = db_int(rows, 15),
     };
     struct str rest = call_text(call, rows, 6), glob;
     struct str *globs = NULL;
@@ -610,4 +623,15 @@ static struct store_credential read_credential(struct call *call, const struct d
     }
     credential.models = globs;
     return credential;
+}
+
+static enum status_code read_rests(struct call *call, struct db *db, struct store_credential *credential,
+                                   struct status *err)
+{
+    struct store_rest_set set = {NULL, 0};
+    enum status_code rc = rests_read(call, db, credential->workspace_id, credential->credential_id,
+                                     STORE_CREDENTIAL_RESTS_MAX, &set, err);
+    credential->rests = set.rests;
+    credential->rest_count = set.count;
+    return rc;
 }

@@ -16,8 +16,12 @@
 #define STORE_WEIGHT_MAX 1000000
 /* bytes. Why a credential was disabled, or rests. */
 #define STORE_REASON_BYTES_MAX 500
+/* rests. Of one credential, that are listed with it. */
+#define STORE_CREDENTIAL_RESTS_MAX 50
 /* credentials. Of all workspaces together: every executor holds them all in memory. */
 #define STORE_CREDENTIALS_MAX 2000
+
+struct store_rest; /* rest.h */
 
 struct store_credential {
     struct str workspace_id;
@@ -33,7 +37,14 @@ struct store_credential {
     struct str disabled_reason;                  /* why, when an executor has disabled it; "" else */
     int32_t requests_per_minute, max_concurrent; /* 0: no limit */
     int64_t tokens_per_minute;                   /* 0: no limit */
+    /*
+     * Since when its provider may see it in a new light: its last new secret, enabling, or end of rests by hand; another
+     * number each time. What was learnt of it before (rests, refusals in a row) is void then.
+     */
+    int64_t fresh_since_ms;
     int64_t created_at_ms, updated_at_ms;
+    const struct store_rest *rests; /* by model, at most STORE_CREDENTIAL_RESTS_MAX; none when loaded */
+    size_t rest_count;
 };
 
 struct store_credential_page {
@@ -152,6 +163,8 @@ MUST_CHECK enum status_code store_credential_load(struct store *store,
 struct store_credential_disable {
     struct store_credential_ref ref;
     struct str reason; /* for people; cut to STORE_REASON_BYTES_MAX */
+    int64_t
+        fresh_since_ms; /* of the credential that was refused: nothing happens when it has changed; 0: whatever it is */
 };
 MUST_CHECK enum status_code store_credential_disable(struct store *store,
                                                      const struct store_credential_disable *request,

@@ -2,6 +2,7 @@
 #include "shared/store/rest.h"
 #include "shared/store/core.h"
 #include "shared/store/field.h"
+#include "shared/store/rows.h"
 
 struct put_call {
     struct call call;
@@ -19,6 +20,7 @@ static enum status_code put_run(struct call *call, struct db *db, struct status 
     static const struct sql sql = {
         "insert into rests (workspace_id, credential_id, model, until_ms, reason, seen_by) "
         "select workspace_id, id, $3, $4, $5, $6 from credentials where workspace_id = $1 and id = $2 "
+        "and ($7 = 0 or fresh_since_ms = $7) "
         "on conflict (workspace_id, credential_id, model) do update set until_ms = excluded.until_ms, "
         "reason = excluded.reason, seen_by = excluded.seen_by where rests.until_ms < excluded.until_ms"};
     static const struct sql forget = {"delete from rests where until_ms < $1"};
@@ -34,7 +36,8 @@ static enum status_code put_run(struct call *call, struct db *db, struct status 
     if (rc == STATUS_OK)
         rc = db_run(db, &sql,
                     DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(r->credential_id), DB_TEXT(r->model),
-                              DB_INT(call->now_ms + r->for_ms), DB_TEXT(reason), DB_TEXT(r->seen_by)),
+                              DB_INT(call->now_ms + r->for_ms), DB_TEXT(reason), DB_TEXT(r->seen_by),
+                              DB_INT(r->fresh_since_ms)),
                     err);
     return rc == STATUS_OK ? db_run(db, &forget, DB_VALUES(DB_INT(call->now_ms)), err) : rc;
 }
@@ -60,15 +63,22 @@ enum status_code store_rest_put(struct store *store, const struct store_rest_put
     return call_submit(&c->call, err);
 }
 
-static enum status_code load_run(struct call *call, struct db *db, struct status *err)
+enum status_code rests_read(struct call *call, struct db *db, struct str workspace_id,
+                            struct str credential_id, int64_t count_max, struct store_rest_set *ret,
+                            struct status *err)
 {
-    static const struct sql sql = {
+    static const struct sql sql_all = {
         "select workspace_id, credential_id, model, until_ms, reason, seen_by from rests "
         "where until_ms > $1 order by workspace_id, credential_id, model limit $2"};
-    struct load_call *c = CONTAINER_OF(call, struct load_call, call);
+    static const struct sql sql_one = {
+        "select workspace_id, credential_id, model, until_ms, reason, seen_by from rests "
+        "where until_ms > $1 and workspace_id = $3 and credential_id = $4 order by model limit $2"};
     struct store_rest *list = NULL;
     size_t count = 0;
-    struct db_rows rows = db_query(db, &sql, DB_VALUES(DB_INT(call->now_ms), DB_INT(STORE_RESTS_MAX)), err);
+    struct db_rows rows = db_query(
+        db, credential_id.len == 0 ? &sql_all : &sql_one,
+        DB_VALUES(DB_INT(call->now_ms), DB_INT(count_max), DB_TEXT(workspace_id), DB_TEXT(credential_id)),
+        err);
     while (db_next(&rows)) {
         list = call_grow(call, list, count, sizeof *list);
         if (list == NULL)
@@ -81,8 +91,14 @@ static enum status_code load_run(struct call *call, struct db *db, struct status
                                             .reason = call_text(call, &rows, 4),
                                             .seen_by = call_text(call, &rows, 5)};
     }
-    c->result = (struct store_rest_set){list, list == NULL ? 0 : count};
+    *ret = (struct store_rest_set){list, list == NULL ? 0 : count};
     return db_end(&rows);
+}
+
+static enum status_code load_run(struct call *call, struct db *db, struct status *err)
+{
+    struct load_call *c = CONTAINER_OF(call, struct load_call, call);
+    return rests_read(call, db, STR(""), STR(""), STORE_RESTS_MAX, &c->result, err);
 }
 
 static void load_answer(struct call *call, const struct status *status)
@@ -104,5 +120,5 @@ enum status_code store_rest_load(struct store *store, store_rest_set_done done, 
 enum status_code store_rest_watch(struct store *store, void (*changed)(void *arg), void *arg,
                                   struct status *err)
 {
-    return signal_watch_quiet(&store->signal, changed, arg, err);
+    return signal_watch_commits(&store->signal, changed, arg, err);
 }

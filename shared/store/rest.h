@@ -1,6 +1,6 @@
 /*
- * rest: which credential is to be left alone for which model, and until when, as all executors know it. A rest never gets shorter
- * but by a change of its credential (credential.h).
+ * rest: which credential is to be left alone for which model, and until when, as all executors know it. A rest never gets
+ * shorter; it ends before its time only when its credential becomes fresh (credential.h, fresh_since_ms).
  * See store.h for calls, results, errors and threads. Written by executors; times by the clock of who writes and reads: the
  * processes of one machine share it.
  */
@@ -28,15 +28,16 @@ struct store_rest_put {
     struct str workspace_id, credential_id, model;
     int64_t for_ms; /* from now */
     struct str reason, seen_by;
+    int64_t fresh_since_ms; /* of the credential that was refused; 0: whatever it is */
 };
-/* Keeps the longer one. For a credential that is gone nothing happens. */
+/* Keeps the longer one. Nothing happens for a credential that is gone, or has become fresh since. */
 MUST_CHECK enum status_code store_rest_put(struct store *store, const struct store_rest_put *request,
                                            store_done done, void *arg, struct status *err);
 MUST_CHECK enum status_code store_rest_load(struct store *store, store_rest_set_done done, void *arg,
                                             struct status *err);
 /*
- * Calls changed(arg) some 20 ms after something was committed that is no change of the configuration, rests among it; also
- * after this process's own. As store_watch() otherwise; one watch.
+ * Calls changed(arg) on the watching thread some 20 ms after anything was committed, by this process or another: rests that
+ * were put among it, and changes of the configuration, after store_watch() has been told. As store_watch() otherwise; one watch.
  */
 MUST_CHECK enum status_code store_rest_watch(struct store *store, void (*changed)(void *arg), void *arg,
                                              struct status *err);

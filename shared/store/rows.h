@@ -4,6 +4,7 @@
 #pragma once
 #include "shared/store/app.h"
 #include "shared/store/call.h"
+#include "shared/store/rest.h"
 
 /* app.c: NOT_FOUND, APP_NOT_FOUND, when there is no such app. */
 MUST_CHECK enum status_code app_require(struct db *db, struct str workspace_id, struct str app_id,
@@ -17,3 +18,8 @@ enum environment_secrets { ENVIRONMENT_HIDE_SECRETS, ENVIRONMENT_OPEN_SECRETS };
 MUST_CHECK enum status_code environment_read(struct call *call, struct db *db, struct str workspace_id,
                                              struct str app_id, enum environment_secrets secrets,
                                              struct store_environment *ret, struct status *err);
+
+/* rest.c: rests that are not over, by workspace, credential and model; credential_id "": of all workspaces and credentials. */
+MUST_CHECK enum status_code rests_read(struct call *call, struct db *db, struct str workspace_id,
+                                       struct str credential_id, int64_t count_max,
+                                       struct store_rest_set *ret, struct status *err);

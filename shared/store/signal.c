@@ -77,26 +77,26 @@ enum status_code signal_watch(struct signal *sig, void (*changed)(void *arg, uin
     return rc;
 }
 
-enum status_code signal_watch_quiet(struct signal *sig, void (*changed)(void *arg), void *arg,
-                                    struct status *err)
+enum status_code signal_watch_commits(struct signal *sig, void (*changed)(void *arg), void *arg,
+                                      struct status *err)
 {
     enum status_code rc = STATUS_OK;
     pthread_mutex_lock(&sig->lock);
-    if (sig->quiet.changed != NULL)
+    if (sig->commits.changed != NULL)
         rc = status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: rests are watched already");
     else
-        sig->quiet.arg = arg;
+        sig->commits.arg = arg;
     if (rc == STATUS_OK)
-        sig->quiet.changed = changed;
+        sig->commits.changed = changed;
     pthread_mutex_unlock(&sig->lock);
     return rc;
 }
 
-static void tell_quiet(struct signal *sig)
+static void tell_commit(struct signal *sig)
 {
     pthread_mutex_lock(&sig->lock);
-    void (*changed)(void *arg) = sig->quiet.changed;
-    void *arg = sig->quiet.arg;
+    void (*changed)(void *arg) = sig->commits.changed;
+    void *arg = sig->commits.arg;
     pthread_mutex_unlock(&sig->lock);
     if (changed != NULL)
         changed(arg);
@@ -132,8 +132,7 @@ static void *watch_thread(void *arg)
         looked = version;
         if (config_generation > atomic_load(&sig->config_generation))
             signal_tell(sig, config_generation);
-        else
-            tell_quiet(sig);
+        tell_commit(sig);
     }
     return NULL;
 }

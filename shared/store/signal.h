@@ -23,7 +23,7 @@ struct signal {
     struct {
         void (*changed)(void *arg);
         void *arg;
-    } quiet; /* of commits that are no change of the configuration; changed NULL: nobody watches */
+    } commits;                  /* changed NULL: nobody watches */
     _Atomic size_t watch_count; /* grows only; entries below it never change */
     _Atomic uint64_t generation;
     _Atomic uint64_t config_generation; /* latest seen */
@@ -36,8 +36,8 @@ MUST_CHECK enum status_code signal_start(struct signal *sig, struct db *take_db,
 void signal_fini(struct signal *sig);
 MUST_CHECK enum status_code signal_watch(struct signal *sig, void (*changed)(void *arg, uint64_t generation),
                                          void *arg, struct status *err);
-/* Called by the watching thread after commits that leave config_generation as it was. One watch. */
-MUST_CHECK enum status_code signal_watch_quiet(struct signal *sig, void (*changed)(void *arg), void *arg,
-                                               struct status *err);
+/* Called by the watching thread after commits of any kind. One watch. */
+MUST_CHECK enum status_code signal_watch_commits(struct signal *sig, void (*changed)(void *arg), void *arg,
+                                                 struct status *err);
 /* A change with this config_generation is durable. Calls the watches before it returns. Any thread. */
 void signal_tell(struct signal *sig, uint64_t config_generation);

@@ -123,6 +123,7 @@ static const char models_grow[] =
     "alter table credentials add column tokens_per_minute integer not null default 0;"
     "alter table credentials add column max_concurrent integer not null default 0;"
     "alter table credentials add column disabled_reason text not null default '';"
+    "alter table credentials add column fresh_since_ms integer not null default 0;" /* credential.h */
     "alter table models add column affinity integer not null default 0;"
     "alter table apps add column priority integer not null default 0;"
 

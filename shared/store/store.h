@@ -12,7 +12,7 @@
  *                                  lock for longer than 2 s), STORE_FULL (disk), STORE_IO
  *             INVALID_ARGUMENT     INVALID_FIELD: the field is named; texts are UTF-8 without NUL and have a maximum
  *             RESOURCE_EXHAUSTED   no memory
- *             FAILED_PRECONDITION  STORE_READ_ONLY: a write by an executor
+ *             FAILED_PRECONDITION  STORE_READ_ONLY: a write that is not an executor's
  *             DATA_LOSS            STORE_CORRUPT: the file is damaged; SEAL_BROKEN: a sealed text was changed or moved
  *           A call that failed has changed nothing.
  * Ids       lower-case UUIDs as text. Times are Unix time in ms. workspace_id may be empty in requests: "default".
@@ -48,7 +48,10 @@ enum store_file {
     STORE_RECORDS /* runs, nodes, messages, conversations (written mostly by journal.h); watches and generations stay silent */
 };
 
-/* Who opens it: the gateway writes what is here, the executor only reads it (architecture.md section 6). */
+/*
+ * Who opens it (architecture.md section 6). The gateway writes what is in STORE_CONTROL; the executor reads it, and writes
+ * only what it learns of credentials: store_rest_put(), store_credential_disable().
+ */
 enum store_role { STORE_GATEWAY, STORE_EXECUTOR };
 
 enum store_schema {
