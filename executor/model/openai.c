@@ -150,13 +150,23 @@ static void put_format(struct buf *b, const struct value *params, struct str nam
     request_format_fini(&format);
 }
 
+/* Models that think refuse max_tokens, which exports have all the same; they know it by another name. */
+static bool refuses_max_tokens(struct str model)
+{
+    static const char *const thinking[] = {"o1", "o3", "o4", "gpt-5"};
+    bool thinks = false;
+    for (size_t i = 0; i < ARRAY_LEN(thinking); i++)
+        thinks |= str_starts(model, str_c(thinking[i]));
+    return thinks;
+}
+
 /* What the export may not change, and what it writes in another way than the API. */
-static void put_param(struct buf *b, const struct value *params, size_t i)
+static void put_param(struct buf *b, struct str model, const struct model_request *request, size_t i)
 {
     static const char *const ours[] = {"model",          "messages",    "prompt", "stream",
                                        "stream_options", "json_schema", "tools"};
+    const struct value *params = request->params, *value = value_member(params, i);
     struct str name = value_key(params, i);
-    const struct value *value = value_member(params, i);
     for (size_t k = 0; k < ARRAY_LEN(ours); k++) {
         if (str_eq_c(name, ours[k]))
             return;
@@ -167,6 +177,11 @@ static void put_param(struct buf *b, const struct value *params, size_t i)
     if (is_format) {
         put_format(b, params, value_text(value));
         return;
+    }
+    if (str_eq_c(name, "max_tokens") && refuses_max_tokens(model)) {
+        name = STR("max_completion_tokens");
+        if (value_get(params, name) != NULL)
+            return;
     }
     buf_put_char(b, ',');
     buf_put_json_string(b, name);
@@ -189,7 +204,7 @@ enum status_code openai_put_request(struct buf *ret, struct str model, const str
     }
     buf_put_c(ret, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
     for (size_t i = 0; request->params != NULL && i < value_count(request->params); i++)
-        put_param(ret, request->params, i);
+        put_param(ret, model, request, i);
     buf_put_char(ret, '}');
     return STATUS_OK;
 }

@@ -403,6 +403,8 @@ void http_resume(struct http_transfer *t)
     http_enter(t->client);
     curl_easy_pause(t->easy, CURLPAUSE_CONT); /* delivers what was held */
     http_leave(t->client);
+    if (t->client->finished != NULL) /* of what ends now, nothing may come from here */
+        http_shard_wake(t->client->finished->shard);
 }
 
 /* --- what had to wait until libcurl has returned --- */

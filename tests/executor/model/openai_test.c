@@ -47,6 +47,27 @@ static void parameters_follow_the_fixed_part_of_a_request(void **state)
     }
 }
 
+static void models_that_think_have_another_name_for_max_tokens(void **state)
+{
+    static const struct {
+        const char *model, *params, *tail;
+    } rows[] = {
+        {"o3-mini", "{\"max_tokens\":10}", ",\"max_completion_tokens\":10}"},
+        {"gpt-5", "{\"max_tokens\":10,\"max_completion_tokens\":20}", ",\"max_completion_tokens\":20}"},
+        {"gpt-4o", "{\"max_tokens\":10}", ",\"max_tokens\":10}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct value *params = json_of(rows[i].params);
+        const struct model_request request = {.model = str_c(rows[i].model), .params = params};
+        char body[512];
+        snprintf(body, sizeof body, "{\"model\":\"%s\",\"messages\":[]," TAIL "%s", rows[i].model,
+                 rows[i].tail);
+        assert_body(&protocol_openai, &request, body);
+        value_unref(params);
+    }
+}
+
 static void messages_keep_their_order_and_are_escaped(void **state)
 {
     static const struct model_message messages[] = {{.role = {"system", 6}, .text = {"be \"brief\"", 10}},
@@ -327,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_follow_the_fixed_part_of_a_request),
+        cmocka_unit_test(models_that_think_have_another_name_for_max_tokens),
         cmocka_unit_test(messages_keep_their_order_and_are_escaped),
         cmocka_unit_test(a_message_says_all_it_holds),
         cmocka_unit_test(tools_follow_the_messages),
