@@ -8,6 +8,8 @@
 #include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
 #include "shared/rpc/reflection.h"
+#include "shared/store/backup.h"
+#include "shared/store/instance.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 struct config {
     const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
     const char *log_level, *log_format;
+    const char *directory; /* of `backup` */
     int64_t rpc_threads, max_runs, grace_seconds;
     bool insecure;
 };
@@ -45,7 +48,10 @@ static const struct command commands[] = {
     {"serve", "take calls until SIGTERM"},
     {"migrate", "bring the store's schema up to date and end"},
     {"doctor", "check store, addresses and executors, and say what to do"},
+    {"backup", "copy the store into a directory, while everything runs"},
 };
+static const struct command_argument arguments[] = {
+    {"backup", "DIRECTORY", offsetof(struct config, directory)}};
 static const struct program program = {
     .name = "heddle-gateway",
     .summary = "Checks who calls Dify apps and relays their runs from heddle-executor.",
@@ -53,12 +59,16 @@ static const struct program program = {
     .option_count = ARRAY_LEN(options),
     .commands = commands,
     .command_count = ARRAY_LEN(commands),
+    .arguments = arguments,
+    .argument_count = ARRAY_LEN(arguments),
 };
 
 /* Everything that is made at the start, in that order, and ended in stop(). */
 struct process {
+    char instance_id[UUID_TEXT_LEN + 1];
     struct rpc_queues *queues;
-    struct store *store;
+    struct store *store, *records;
+    struct instance *instance;
     struct links *links;
     struct gateway *gateway;
     struct admin *admin;
@@ -80,19 +90,43 @@ static enum status_code start_server(struct process *p, const char *option, cons
     return STATUS_OK;
 }
 
+/* threads. Of records: a long list does not hold up what a run waits for. */
+#define RECORD_THREADS 4
+
+/* What is kept, and the sign that this process lives: what dead ones have left is closed before the first call comes. */
+static enum status_code open_store(struct process *p, const struct config *config, struct status *err)
+{
+    const struct store_options control = {
+        .role = STORE_GATEWAY, .schema = STORE_MIGRATE, .master_key = config->master_key};
+    const struct store_options records = {.file = STORE_RECORDS,
+                                          .role = STORE_GATEWAY,
+                                          .schema = STORE_MIGRATE,
+                                          .master_key = config->master_key,
+                                          .threads = RECORD_THREADS};
+    if (store_open(config->store, &control, &p->store, err) != STATUS_OK)
+        return status_prefix(err, "store");
+    if (store_open(config->store, &records, &p->records, err) != STATUS_OK ||
+        instance_take(config->store, "gateway", p->instance_id, &p->instance, err) != STATUS_OK)
+        return status_prefix(err, "records");
+    return STATUS_OK;
+}
+
 static enum status_code start(struct process *p, const struct config *config, struct status *err)
 {
-    const struct store_options store_options = {
-        .role = STORE_GATEWAY, .schema = STORE_MIGRATE, .master_key = config->master_key};
     long threads = config->rpc_threads > 0 ? (long)config->rpc_threads : sysconf(_SC_NPROCESSORS_ONLN) / 4;
     if (rpc_queues_new(threads < 1 ? 1 : (size_t)threads, &p->queues, err) != STATUS_OK)
         return err->code;
-    if (store_open(config->store, &store_options, &p->store, err) != STATUS_OK)
-        return status_prefix(err, "store");
+    uuid_format(uuid_v7(), p->instance_id);
+    if (open_store(p, config, err) != STATUS_OK)
+        return err->code;
     if (links_new(config->executor_target, config->executor_token, &p->links, err) != STATUS_OK)
         return status_prefix(err, "executor_target");
-    const struct gateway_options gateway_options = {
-        .queues = p->queues, .store = p->store, .links = p->links, .runs_max = (size_t)config->max_runs};
+    const struct gateway_options gateway_options = {.queues = p->queues,
+                                                    .store = p->store,
+                                                    .records = p->records,
+                                                    .links = p->links,
+                                                    .instance_id = p->instance_id,
+                                                    .runs_max = (size_t)config->max_runs};
     if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK)
         return err->code;
     const struct admin_options admin_options = {.store = p->store,
@@ -122,9 +156,13 @@ static void stop(struct process *p, int64_t until_ms)
     if (p->public_server != NULL)
         rpc_server_stop(p->public_server, until_ms);
     store_close(p->store); /* answers what was asked; the queues still run */
-    while (p->gateway != NULL && gateway_live_runs(p->gateway) > 0)
-        (void)process_wait_signal(
-            2); /* executors' streams were cancelled with their callers; they end in a moment */
+    while (p->gateway != NULL && gateway_live_runs(p->gateway) > 0) {
+        /* Executors' streams were cancelled with their callers; they end in a moment. */
+        (void)process_wait_signal(2);
+        gateway_tick(p->gateway);
+    }
+    store_close(p->records);
+    instance_give(p->instance);
     rpc_server_free(p->admin_server);
     rpc_server_free(p->public_server);
     links_free(p->links);
@@ -156,8 +194,10 @@ static void drain(struct process *p, int64_t grace_seconds)
     gateway_drain(p->gateway);
     int64_t until_ms = clock_monotonic_ms() + grace_seconds * 1000;
     bool is_urged = false;
-    while (gateway_live_runs(p->gateway) > 0 && !is_urged && clock_monotonic_ms() < until_ms)
+    while (gateway_live_runs(p->gateway) > 0 && !is_urged && clock_monotonic_ms() < until_ms) {
         is_urged = process_wait_signal(20);
+        gateway_tick(p->gateway);
+    }
     if (gateway_live_runs(p->gateway) > 0)
         log_warn("ending_runs", LOG_INT("runs", gateway_live_runs(p->gateway)));
     gateway_end_runs(p->gateway);
@@ -186,8 +226,13 @@ static int serve(const struct config *config, int64_t files)
     log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
              LOG_C("admin_listen", config->admin_listen), LOG_C("executor_target", config->executor_target),
              LOG_C("instance", p.gateway->instance_id), LOG_INT("files_max", files));
-    while (!process_wait_signal(KEY_USES_MS))
+    for (int64_t noted_ms = clock_monotonic_ms(); !process_wait_signal(LOOKUP_TICK_MS);) {
+        gateway_tick(p.gateway);
+        if (clock_monotonic_ms() - noted_ms < KEY_USES_MS)
+            continue;
         gateway_note_key_uses(p.gateway);
+        noted_ms = clock_monotonic_ms();
+    }
     drain(&p, config->grace_seconds);
     stop(&p, clock_monotonic_ms() + TAIL_MS);
     log_info("stopped");
@@ -213,23 +258,58 @@ static int migrate(const struct config *config)
     return 0;
 }
 
+/* A signal ends the copying, and nothing is left behind. */
+static bool backup_goes_on(void *arg, enum store_file file, int64_t done_bytes, int64_t all_bytes)
+{
+    (void)arg;
+    if (isatty(STDERR_FILENO) == 1)
+        fprintf(stderr, "\r%s: %lld of %lld MiB ", file == STORE_RECORDS ? "records" : "store",
+                (long long)(done_bytes >> 20), (long long)(all_bytes >> 20));
+    return !process_wait_signal(0);
+}
+
+static int backup(const struct config *config)
+{
+    const struct store_backup_watch watch = {.goes_on = backup_goes_on};
+    struct store_backup_sizes sizes;
+    struct status err;
+    enum status_code rc = store_backup(config->store, config->directory, &watch, &sizes, &err);
+    if (isatty(STDERR_FILENO) == 1)
+        fputc('\n', stderr);
+    if (rc != STATUS_OK) {
+        fprintf(stderr, "heddle-gateway: backup: %s\n", err.message);
+        return 1;
+    }
+    printf("%s: store %lld bytes, records %lld bytes\n", config->directory, (long long)sizes.control_bytes,
+           (long long)sizes.records_bytes);
+    return 0;
+}
+
 /* --- doctor --- */
 
-static int doctor(const struct config *config, int64_t files)
+static int doctor_store(const struct config *config, enum store_file file, const char *opens,
+                        const char *is_whole)
 {
     struct status err = {.code = STATUS_OK};
     struct store *store = NULL;
     const struct store_options store_options = {
-        .role = STORE_GATEWAY, .schema = STORE_AS_IS, .master_key = config->master_key};
-    int failures = 0;
+        .file = file, .role = STORE_GATEWAY, .schema = STORE_AS_IS, .master_key = config->master_key};
     err.code = store_open(config->store, &store_options, &store, &err);
-    failures += doctor_line("store opens", &err,
-                            "heddle-gateway migrate makes it and brings it up to date; check --store");
-    if (store != NULL) {
-        err.code = store_check(store, &err);
-        failures += doctor_line("store is whole and writable", &err, "restore a backup, or free disk space");
-        store_close(store);
-    }
+    int failures =
+        doctor_line(opens, &err, "heddle-gateway migrate makes it and brings it up to date; check --store");
+    if (store == NULL)
+        return failures;
+    err.code = store_check(store, &err);
+    failures += doctor_line(is_whole, &err, "restore a backup, or free disk space");
+    store_close(store);
+    return failures;
+}
+
+static int doctor(const struct config *config, int64_t files)
+{
+    struct status err = {.code = STATUS_OK};
+    int failures = doctor_store(config, STORE_CONTROL, "store opens", "store is whole and writable");
+    failures += doctor_store(config, STORE_RECORDS, "records open", "records are whole and writable");
     err.code =
         config->admin_token == NULL ? status_set(&err, STATUS_FAILED_PRECONDITION, "none is set") : STATUS_OK;
     failures += doctor_line("administrators have a token", &err,
@@ -266,6 +346,7 @@ int main(int argc, char **argv)
     int64_t files = process_prepare();
     int result = strcmp(command, "migrate") == 0  ? migrate(&config)
                  : strcmp(command, "doctor") == 0 ? doctor(&config, files)
+                 : strcmp(command, "backup") == 0 ? backup(&config)
                                                   : serve(&config, files);
     options_free(&program, &config);
     return result;

@@ -1,15 +1,15 @@
 /* gateway: see the header. The table of public methods, and what they share. */
 #include "gateway/api/gateway.h"
 
+#include "gateway/api/record_call.h"
 #include "gateway/api/stop_task.h"
 #include "heddle/v1/chat.pb-c.h"
 #include "heddle/v1/conversation.pb-c.h"
 #include "heddle/v1/workflow.pb-c.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-static void not_served(struct rpc_call *call);
 
 #define RUN(path_, type, fn)                                                                                 \
     {                                                                                                        \
@@ -17,11 +17,11 @@ static void not_served(struct rpc_call *call);
         .state_bytes = sizeof(struct run_state), .slots = 256, .start = (fn), .sent = run_sent,              \
         .cancelled = run_cancelled, .ended = run_ended,                                                      \
     }
-/* An rpc of the contract that a later release serves. */
-#define LATER(path_, type)                                                                                   \
+/* Reads or changes records. */
+#define RECORD(path_, type, fn)                                                                              \
     {                                                                                                        \
-        .path = path_, .kind = RPC_UNARY, .request = &heddle__v1__##type##__descriptor, .slots = 1,          \
-        .start = not_served                                                                                  \
+        .path = path_, .kind = RPC_UNARY, .request = &heddle__v1__##type##__descriptor,                      \
+        .state_bytes = sizeof(struct record_call), .start = (fn), .ended = record_call_ended,                \
     }
 static const struct rpc_method methods[] = {
     RUN("/heddle.v1.ChatService/SendMessage", send_message_request, chat_start),
@@ -32,23 +32,17 @@ static const struct rpc_method methods[] = {
      .state_bytes = sizeof(struct stop_state),
      .start = stop_task_start,
      .ended = stop_task_ended},
-    LATER("/heddle.v1.WorkflowService/GetRun", get_run_request),
-    LATER("/heddle.v1.WorkflowService/ListRuns", list_runs_request),
-    LATER("/heddle.v1.ConversationService/ListConversations", list_conversations_request),
-    LATER("/heddle.v1.ConversationService/ListMessages", list_messages_request),
-    LATER("/heddle.v1.ConversationService/RenameConversation", rename_conversation_request),
-    LATER("/heddle.v1.ConversationService/DeleteConversation", delete_conversation_request),
-    LATER("/heddle.v1.ConversationService/ListVariables", list_variables_request),
+    RECORD("/heddle.v1.WorkflowService/GetRun", get_run_request, get_run_start),
+    RECORD("/heddle.v1.WorkflowService/ListRuns", list_runs_request, list_runs_start),
+    RECORD("/heddle.v1.ConversationService/ListConversations", list_conversations_request,
+           list_conversations_start),
+    RECORD("/heddle.v1.ConversationService/ListMessages", list_messages_request, list_messages_start),
+    RECORD("/heddle.v1.ConversationService/RenameConversation", rename_conversation_request,
+           rename_conversation_start),
+    RECORD("/heddle.v1.ConversationService/DeleteConversation", delete_conversation_request,
+           delete_conversation_start),
+    RECORD("/heddle.v1.ConversationService/ListVariables", list_variables_request, list_variables_start),
 };
-
-static void not_served(struct rpc_call *call)
-{
-    struct status err;
-    status_reason(&err, STATUS_UNIMPLEMENTED, "NOT_SERVED",
-                  "%s is not served by this release, which keeps no records",
-                  rpc_call_method(call)->path + 1);
-    rpc_call_finish(call, &err);
-}
 
 static enum status_code find_key(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
                                  void *done_arg, struct status *err)
@@ -71,12 +65,14 @@ enum status_code gateway_new(const struct gateway_options *options, struct gatew
     if (gateway == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory");
     gateway->store = options->store;
+    gateway->records = options->records;
     gateway->links = options->links;
     gateway->runs_max = options->runs_max;
     gateway->tasks = tasks_new();
     gateway->live = live_new(options->queues);
-    uuid_format(uuid_v7(), gateway->instance_id);
-    enum status_code rc = gateway->tasks == NULL || gateway->live == NULL
+    gateway->lookups = lookups_new(options->records);
+    snprintf(gateway->instance_id, sizeof gateway->instance_id, "%s", options->instance_id);
+    enum status_code rc = gateway->tasks == NULL || gateway->live == NULL || gateway->lookups == NULL
                               ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory")
                               : key_cache_new(&reader, &gateway->keys, err);
     if (rc == STATUS_OK)
@@ -95,6 +91,7 @@ void gateway_free(struct gateway *gateway)
         return;
     key_cache_free(gateway->keys);
     live_free(gateway->live);
+    lookups_free(gateway->lookups);
     tasks_free(gateway->tasks);
     free(gateway);
 }
@@ -116,6 +113,13 @@ void gateway_end_runs(struct gateway *gateway)
         log_warn("runs_not_ended", LOG_C("words", err.message));
 }
 
+static void records_marked(void *arg, const struct status *status)
+{
+    (void)arg;
+    if (status->code != STATUS_OK)
+        log_error("records_not_removed", LOG_C("reason", status->reason), LOG_C("words", status->message));
+}
+
 void gateway_app_deleted(void *arg, struct str app_id)
 {
     struct gateway *gateway = arg;
@@ -125,6 +129,14 @@ void gateway_app_deleted(void *arg, struct str app_id)
     if (app_id.len > 0 &&
         live_end(gateway->live, text, HEDDLE__V1__END_REASON__END_REASON_STOPPED_BY_USER, &err) != STATUS_OK)
         log_warn("runs_not_ended", LOG_STR("app_id", app_id), LOG_C("words", err.message));
+    const struct store_app_ref ref = {.app_id = app_id};
+    if (store_run_remove_app(gateway->records, &ref, records_marked, NULL, &err) != STATUS_OK)
+        records_marked(NULL, &err);
+}
+
+void gateway_tick(struct gateway *gateway)
+{
+    lookups_tick(gateway->lookups, clock_monotonic_ms());
 }
 
 size_t gateway_live_runs(const struct gateway *gateway)

@@ -6,22 +6,29 @@
 #pragma once
 #include "gateway/api/links.h"
 #include "gateway/api/live.h"
+#include "gateway/api/lookups.h"
 #include "gateway/api/tasks.h"
 #include "gateway/auth/key_cache.h"
 #include "shared/rpc/server.h"
 
-/* runs_max: that may be under way at a time */
+/*
+ * store, records   STORE_CONTROL and STORE_RECORDS of one store
+ * instance_id      of this process, for people
+ * runs_max         that may be under way at a time
+ */
 struct gateway_options {
     struct rpc_queues *queues;
-    struct store *store;
+    struct store *store, *records;
+    const char *instance_id;
     struct links *links;
     size_t runs_max;
 };
 struct gateway { /* read-only once made, but for what locks itself */
-    struct store *store;
+    struct store *store, *records;
     struct links *links;
     struct tasks *tasks;
     struct live *live;
+    struct lookups *lookups;
     struct key_cache *keys;
     char instance_id[UUID_TEXT_LEN + 1];
     atomic_bool is_draining;
@@ -44,8 +51,10 @@ void gateway_drain(struct gateway *gateway);
  * go on, and only their callers are sent away. Any thread.
  */
 void gateway_end_runs(struct gateway *gateway);
-/* An app was deleted: its runs are stopped. Any thread. */
+/* An app was deleted: its runs are stopped, its records are removed. Any thread. */
 void gateway_app_deleted(void *gateway, struct str app_id);
+/* Every LOOKUP_TICK_MS or more often, from the main thread: nobody waits for the records without end. */
+void gateway_tick(struct gateway *gateway);
 /* Runs that are relayed, or whose streams have not quite ended. Any thread. */
 size_t gateway_live_runs(const struct gateway *gateway);
 /* Notes in the store which keys were used lately; now and then, from the main thread. */

@@ -1,7 +1,6 @@
 /* relay: see the header. */
 #include "gateway/api/relay.h"
 
-#include "heddle/v1/events.pb-c.h"
 #include "shared/base/clock.h"
 #include "shared/rpc/slice.h"
 #include "shared/rpc/wire.h"
@@ -31,8 +30,7 @@ static void end(struct relay *relay, const struct status *status, bool not_begun
     if (relay->has_frame)
         grpc_slice_unref(relay->frame);
     relay->has_frame = false;
-    while (relay->made_sent < relay->made_count)
-        grpc_slice_unref(relay->made[relay->made_sent++]);
+    outcome_fini(&relay->outcome);
     relay->sink->ended(relay->sink_arg, status, not_begun);
 }
 
@@ -67,6 +65,22 @@ static void note_event(struct relay *relay, struct str event)
     }
 }
 
+/* The events of our own, then the end. */
+static void pump_outcome(struct relay *relay)
+{
+    grpc_slice event;
+    struct status status = {.code = STATUS_OK};
+    bool is_told = relay->is_sink_gone || relay->has_finished;
+    if (is_told || !outcome_has_more(&relay->outcome)) {
+        end(relay, &status, false);
+    } else if (outcome_next(&relay->outcome, ++relay->last_sequence, &event)) {
+        send(relay, event, true);
+    } else {
+        status_set(&status, STATUS_RESOURCE_EXHAUSTED, "no memory to say how the run ended");
+        end(relay, &status, false);
+    }
+}
+
 /* Hands on what there is: the rest of the frame, then events of our own. */
 static void pump(struct relay *relay)
 {
@@ -82,16 +96,13 @@ static void pump(struct relay *relay)
     if (relay->has_frame) {
         grpc_slice_unref(relay->frame);
         relay->has_frame = false;
-        relay->source->next(relay->source_arg);
-        return;
+        if (!relay->has_source_ended) {
+            relay->source->next(relay->source_arg);
+            return;
+        }
     }
-    if (relay->made_sent < relay->made_count && !relay->is_sink_gone) {
-        grpc_slice made = relay->made[relay->made_sent++];
-        send(relay, made, true);
-        return;
-    }
-    if (relay->made_count > 0)
-        end(relay, &(struct status){.code = STATUS_OK}, false);
+    if (relay->has_outcome)
+        pump_outcome(relay);
 }
 
 static void take_begun(struct relay *relay, struct str begun)
@@ -130,50 +141,9 @@ void relay_frame(struct relay *relay, const grpc_slice *frame)
 
 /* --- the end --- */
 
-static grpc_slice make_event(struct relay *relay, Heddle__V1__RunEvent *event, int64_t now_ms)
-{
-    event->task_id = event->workflow_run_id = (char *)relay->run.run_id;
-    event->conversation_id = (char *)relay->run.conversation_id;
-    event->message_id = (char *)relay->run.message_id;
-    event->sequence = ++relay->last_sequence;
-    event->created_at_ms = now_ms;
-    return rpc_slice_pack(&event->base);
-}
-
-/* workflow_finished (failed, executor lost), then `error` for chatflows (architecture.md section 7). */
-static void make_lost(struct relay *relay)
-{
-    static char words[] = "the executor that ran it was lost";
-    static char run_failed[] = "Run failed: the executor that ran it was lost";
-    static char code[] = "internal_server_error";
-    int64_t now_ms = clock_wall_ms();
-    Heddle__V1__RunEvent event = HEDDLE__V1__RUN_EVENT__INIT;
-    Heddle__V1__WorkflowFinished finished = HEDDLE__V1__WORKFLOW_FINISHED__INIT;
-    finished.workflow_id = (char *)relay->run.version_id;
-    finished.status = HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED;
-    finished.end_reason = HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST;
-    finished.error = words;
-    finished.created_at_ms = relay->begun_at_ms;
-    finished.finished_at_ms = now_ms;
-    finished.elapsed_ms = now_ms > relay->begun_at_ms ? now_ms - relay->begun_at_ms : 0;
-    finished.end_user_id = (char *)relay->run.end_user_id;
-    finished.user = (char *)relay->run.user;
-    event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED;
-    event.workflow_finished = &finished;
-    relay->made[relay->made_count++] = make_event(relay, &event, now_ms);
-    if (!relay->run.is_chat)
-        return;
-    Heddle__V1__Error error = HEDDLE__V1__ERROR__INIT;
-    error.code = code;
-    error.message = run_failed;
-    error.status = 500;
-    event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_ERROR;
-    event.error = &error;
-    relay->made[relay->made_count++] = make_event(relay, &event, now_ms);
-}
-
 void relay_source_ended(struct relay *relay, const struct status *status)
 {
+    relay->has_source_ended = true;
     if (!relay->has_begun) {
         struct status err = *status;
         if (err.code == STATUS_OK)
@@ -186,9 +156,21 @@ void relay_source_ended(struct relay *relay, const struct status *status)
     } else if (status->code == STATUS_DEADLINE_EXCEEDED) {
         end(relay, status, false); /* the caller's: nobody was lost */
     } else {
-        make_lost(relay);
-        pump(relay);
+        relay->sink->lost(relay->sink_arg);
     }
+}
+
+void relay_close(struct relay *relay, struct outcome *take_outcome)
+{
+    relay->outcome = outcome_take(take_outcome);
+    relay->has_outcome = true;
+    pump(relay);
+}
+
+void relay_replay(struct relay *relay, struct outcome *take_outcome)
+{
+    relay->has_source_ended = true;
+    relay_close(relay, take_outcome);
 }
 
 void relay_sent(struct relay *relay, bool ok)
@@ -204,6 +186,6 @@ void relay_sink_gone(struct relay *relay)
 {
     relay->is_sink_gone = true;
     relay->is_sending = false;
-    if (relay->source != NULL)
+    if (relay->sink != NULL)
         pump(relay);
 }

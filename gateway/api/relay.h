@@ -1,14 +1,12 @@
 /*
  * relay: one run's events from a source (an executor's stream) to a sink (a caller). It cuts frames into events without
- * decoding them, asks for the next frame only when the last one's events are taken, and ends the stream truthfully when the
- * source breaks off (architecture.md sections 3, 4 and 7). gRPC is the first sink and the first source.
+ * decoding them, asks for the next frame only when the last one's events are taken, and asks for the truth when the source breaks
+ * off (architecture.md sections 3, 4 and 7). gRPC is the first sink and the first source.
  * Threads  single-threaded: source and sink live on one queue.
  */
 #pragma once
-#include "shared/base/status.h"
+#include "gateway/api/outcome.h"
 #include "shared/base/uuid.h"
-#include <grpc/slice.h>
-#include <stdbool.h>
 
 /* next: ask for a frame; relay_frame() or relay_source_ended() answers. */
 struct relay_source {
@@ -17,33 +15,28 @@ struct relay_source {
 /*
  * begun   the executor has begun the run, at this address; once
  * send    one event; relay_sent() answers. has_more: another follows at once, or the end
+ * lost    the source broke off in the middle of the run: relay_close() has to say how it ended; once
  * ended   last: OK, or why there is nothing to stream. not_begun: the run has not begun, it may be tried elsewhere
  */
 struct relay_sink {
     void (*begun)(void *arg, struct str address);
     void (*send)(void *arg, grpc_slice take_event, bool has_more);
+    void (*lost)(void *arg);
     void (*ended)(void *arg, const struct status *status, bool not_begun);
-};
-
-/* What a relay has to know of its run, for events it makes itself. Texts are borrowed and end in NUL. */
-struct relay_run {
-    const char *run_id, *conversation_id, *message_id, *version_id, *end_user_id, *user;
-    bool is_chat;
 };
 
 struct relay {
     const struct relay_source *source;
     const struct relay_sink *sink;
     void *source_arg, *sink_arg;
-    struct relay_run run;
 
     grpc_slice frame; /* being handed down */
     struct str rest;  /* of its events */
     bool has_frame, is_sending, has_begun, has_finished, has_ended, is_sink_gone, is_over;
+    bool has_source_ended, has_outcome;
     int64_t begun_at_ms;
     uint64_t last_sequence;
-    grpc_slice made[2]; /* events of our own, at the end */
-    size_t made_count, made_sent;
+    struct outcome outcome; /* events of our own, at the end */
 };
 
 /* Asks for the first frame. The relay lives in the caller's memory; after ended() nothing of it is left to free. */
@@ -52,6 +45,10 @@ void relay_start(struct relay *relay);
 void relay_frame(struct relay *relay, const grpc_slice *frame);
 /* From the source: it has ended, well or not. */
 void relay_source_ended(struct relay *relay, const struct status *status);
+/* The answer to lost(): the last events; none of them is sent when the run's own last event has come after all. */
+void relay_close(struct relay *relay, struct outcome *take_outcome);
+/* In place of relay_start(), without a source: only these events, and the end. */
+void relay_replay(struct relay *relay, struct outcome *take_outcome);
 /* From the sink: the event was taken (or !ok: it is gone). */
 void relay_sent(struct relay *relay, bool ok);
 /* From the sink: nobody reads any more, and relay_sent() does not come. ended() comes once the source has ended. */

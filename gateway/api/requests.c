@@ -34,6 +34,14 @@ struct str request_version_id(const struct run_request *r)
     return str_c(r->service == RUN_CHAT ? r->chat->version_id : r->workflow->version_id);
 }
 
+struct outcome_form request_outcome_form(const struct run_request *r)
+{
+    bool is_chat = r->service == RUN_CHAT;
+    return (struct outcome_form){.payloads =
+                                     (enum payload_form)(is_chat ? r->chat->payloads : r->workflow->payloads),
+                                 .events = (int)(is_chat ? r->chat->events : r->workflow->events)};
+}
+
 bool request_outlives_caller(const struct run_request *r)
 {
     return (r->service == RUN_CHAT ? r->chat->on_disconnect : r->workflow->on_disconnect) ==
@@ -77,13 +85,19 @@ static enum status_code check_chat(const Heddle__V1__SendMessageRequest *chat, s
     return check_id("parent_message_id", str_c(chat->parent_message_id), err);
 }
 
-enum status_code request_check(const struct run_request *r, struct status *err)
+enum status_code request_check_user(struct str user, struct status *err)
 {
-    struct str user = request_user(r);
     if (user.len == 0)
         return status_field(err, "user", "is required");
     if (user.len > REQUEST_USER_BYTES_MAX)
         return status_field(err, "user", "is over %d bytes", REQUEST_USER_BYTES_MAX);
+    return STATUS_OK;
+}
+
+enum status_code request_check(const struct run_request *r, struct status *err)
+{
+    if (request_check_user(request_user(r), err) != STATUS_OK)
+        return err->code;
     if (check_id("run_id", request_run_id(r), err) != STATUS_OK ||
         check_id("version_id", request_version_id(r), err) != STATUS_OK || check_choices(r, err) != STATUS_OK)
         return err->code;

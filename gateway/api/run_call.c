@@ -1,16 +1,13 @@
 /*
- * run_call: the life of a call that starts a run: authenticate, check, open the executor's stream with the call as its parent,
- * relay, end. Everything happens on the call's queue; store threads hand it back by a post.
+ * run_call: the life of a call that starts a run: authenticate, check, look whether the caller's own run id is taken, open the
+ * executor's stream with the call as its parent, relay, end. Everything happens on the call's queue; store threads hand it back by a post.
  * A run_call has one reference for the caller's call, one for the executor's, one for a look-up under way.
  */
-#include "gateway/api/bearer.h"
-#include "gateway/api/gateway.h"
-#include "gateway/api/relay.h"
-#include "gateway/api/requests.h"
+#include "gateway/api/run_call.h"
+
 #include "gateway/auth/principal.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
-#include "shared/rpc/client.h"
 #include "shared/rpc/slice.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,29 +15,7 @@
 /* attempts. Executors asked before the caller hears of it, when each said that nothing has begun. */
 #define ATTEMPTS_MAX 3
 
-struct run_call {
-    size_t refs;
-    struct gateway *gateway;
-    struct rpc_call *call; /* NULL once it was ended */
-    struct run_request request;
-    struct bearer bearer;
-    struct grant *grant; /* app and version to run */
-    struct rpc_op version_found;
-    struct grant *version; /* answer of the store to a version_id */
-    struct status version_status;
-    struct task task;
-    char conversation_id[UUID_TEXT_LEN + 1], message_id[UUID_TEXT_LEN + 1];
-    bool is_new_conversation;
-    char version_id[UUID_TEXT_LEN + 1];
-    unsigned attempt;
-    struct live_run live;             /* while there is an upstream */
-    Heddle__V1__EndReason end_reason; /* why it is to end as soon as it has begun; UNSPECIFIED: it is not */
-    struct rpc_client_call *upstream; /* NULL once it has ended */
-    bool never_left;                  /* of the last one: no connection was given the request */
-    struct relay relay;
-};
-
-static void unref(struct run_call *run)
+void run_call_unref(struct run_call *run)
 {
     if (--run->refs > 0)
         return;
@@ -50,8 +25,14 @@ static void unref(struct run_call *run)
     free(run);
 }
 
-/* Ends the caller's call, once. */
-static void finish(struct run_call *run, const struct status *status)
+void run_call_forget_task(struct run_call *run)
+{
+    if (run->has_task)
+        tasks_remove(run->gateway->tasks, str_c(run->task.run_id));
+    run->has_task = false;
+}
+
+void run_call_finish(struct run_call *run, const struct status *status)
 {
     struct rpc_call *call = run->call;
     run->call = NULL;
@@ -63,7 +44,7 @@ static void finish(struct run_call *run, const struct status *status)
 static void part_from_caller(struct run_call *run, const struct status *status)
 {
     relay_sink_gone(&run->relay);
-    finish(run, status);
+    run_call_finish(run, status);
     if (run->upstream != NULL)
         rpc_client_cancel(run->upstream);
 }
@@ -84,7 +65,7 @@ static void asked_to_end(struct rpc_client_call *client, void *arg, const struct
         if (run->upstream != NULL)
             rpc_client_cancel(run->upstream); /* the relay tells the caller that the executor is lost */
     }
-    unref(run);
+    run_call_unref(run);
 }
 
 /* Asks the executor to end the run; its last events come through the relay. */
@@ -148,8 +129,6 @@ static void sink_send(void *arg, grpc_slice take_event, bool has_more)
     rpc_call_send(run->call, take_event, has_more ? RPC_SEND_MORE : RPC_SEND_NOW);
 }
 
-static void open_stream(struct run_call *run);
-
 static bool says_not_begun(const struct status *status)
 {
     return status->reason != NULL && str_eq_c(STR("NOT_BEGUN"), status->reason);
@@ -175,8 +154,8 @@ static void explain(struct run_call *run, struct status *err)
         err->retry_ms = LINK_RETRY_MS;
     } else if (err->code == STATUS_UNAVAILABLE && err->reason == NULL && !run->never_left) {
         status_reason(err, STATUS_UNAVAILABLE, "RUN_STATE_UNKNOWN",
-                      "the executor was lost before it said whether run %s has begun: %s", run->task.run_id,
-                      why.message);
+                      "the executor was lost before it said whether run %s has begun, GetRun can tell: %s",
+                      run->task.run_id, why.message);
     } else {
         if (err->code == STATUS_UNAUTHENTICATED && may_complain(run->gateway))
             log_error("executor_token_refused", LOG_C("words", why.message));
@@ -196,19 +175,26 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
     struct run_call *run = arg;
     struct status err = *status;
     if (not_begun && may_try_again(run, &err)) {
-        open_stream(run);
+        run_call_execute(run);
+        return;
+    }
+    bool is_taken = not_begun && run->is_own_id && err.code == STATUS_ALREADY_EXISTS && run->call != NULL;
+    if (is_taken && !run->was_taken) {
+        run->was_taken =
+            true; /* a record that was not there a moment ago, or could not be seen: look again */
+        run_records_look(run);
         return;
     }
     struct str run_id = str_c(run->task.run_id);
     if (not_begun) {
         explain(run, &err);
-        tasks_remove(run->gateway->tasks, run_id);
-    } else {
+        run_call_forget_task(run);
+    } else if (run->has_task) {
         bool is_left = run->relay.is_sink_gone || err.code == STATUS_DEADLINE_EXCEEDED;
         bool goes_on = is_left && !run->relay.has_ended && request_outlives_caller(&run->request);
         tasks_end(run->gateway->tasks, run_id, goes_on ? TASK_DETACHED : TASK_ENDED);
     }
-    finish(run, &err);
+    run_call_finish(run, &err);
 }
 
 static void upstream_message(struct rpc_client_call *client, void *arg, const grpc_slice *message)
@@ -241,7 +227,7 @@ static void upstream_ended(struct rpc_client_call *client, void *arg, const stru
         status = &late;
     }
     relay_source_ended(&run->relay, status);
-    unref(run); /* the executor's */
+    run_call_unref(run); /* the executor's */
 }
 
 /* --- before the relay --- */
@@ -266,28 +252,30 @@ static grpc_slice pack_request(struct run_call *run)
     request.message_id = run->message_id;
     request.config_generation = store_config_generation(run->gateway->store);
     request.gateway_instance = run->gateway->instance_id;
+    request.priority = target->priority;
+    request.run_id_is_own = run->is_own_id;
     return rpc_slice_pack(&request.base);
 }
 
-static void open_stream(struct run_call *run)
+static void sink_lost(void *arg)
+{
+    run_records_close(arg);
+}
+
+const struct relay_sink run_call_sink = {
+    .begun = sink_begun, .send = sink_send, .lost = sink_lost, .ended = sink_ended};
+
+void run_call_execute(struct run_call *run)
 {
     static const struct relay_source source = {.next = source_next};
-    static const struct relay_sink sink = {.begun = sink_begun, .send = sink_send, .ended = sink_ended};
     static const struct rpc_stream_handler handler = {.message = upstream_message, .ended = upstream_ended};
     struct status err;
     run->attempt++;
     run->relay = (struct relay){
         .source = &source,
-        .sink = &sink,
+        .sink = &run_call_sink,
         .source_arg = run,
         .sink_arg = run,
-        .run = {.run_id = run->task.run_id,
-                .conversation_id = run->conversation_id,
-                .message_id = run->message_id,
-                .version_id = run->version_id,
-                .end_user_id = run->task.end_user_id,
-                .user = request_user(&run->request).ptr,
-                .is_chat = run->request.service == RUN_CHAT},
     };
     grpc_slice bytes = pack_request(run);
     const struct rpc_client_args args = {.method = LINK_EXECUTE,
@@ -297,8 +285,8 @@ static void open_stream(struct run_call *run)
     if (rpc_client_stream(links_target(run->gateway->links), &args, bytes, &handler, run, &run->upstream,
                           &err) != STATUS_OK) {
         grpc_slice_unref(bytes);
-        tasks_remove(run->gateway->tasks, str_c(run->task.run_id));
-        finish(run, &err);
+        run_call_forget_task(run);
+        run_call_finish(run, &err);
         return;
     }
     run->refs++; /* the executor's */
@@ -313,7 +301,8 @@ static void go(struct run_call *run)
     struct status err;
     const struct store_target *target = &run->grant->target;
     struct str run_id = request_run_id(&run->request);
-    if (run_id.len > 0)
+    run->is_own_id = run_id.len > 0;
+    if (run->is_own_id)
         snprintf(run->task.run_id, sizeof run->task.run_id, "%.*s", STR_ARG(run_id));
     else
         uuid_format(uuid_v7(), run->task.run_id);
@@ -330,10 +319,13 @@ static void go(struct run_call *run)
             snprintf(run->conversation_id, sizeof run->conversation_id, "%.*s", STR_ARG(conversation_id));
         uuid_format(uuid_v7(), run->message_id);
     }
-    if (tasks_add(run->gateway->tasks, &run->task, &err) != STATUS_OK)
-        finish(run, &err);
+    run->has_task = tasks_add(run->gateway->tasks, &run->task, &err) == STATUS_OK;
+    if (run->is_own_id && (run->has_task || err.code == STATUS_ALREADY_EXISTS))
+        run_records_look(run);
+    else if (run->has_task)
+        run_call_execute(run);
     else
-        open_stream(run);
+        run_call_finish(run, &err);
 }
 
 static enum status_code check_target(const struct run_call *run, struct status *err)
@@ -364,10 +356,10 @@ static void version_posted(struct rpc_op *op, bool ok)
     }
     run->version = NULL;
     if (err.code != STATUS_OK)
-        finish(run, &err);
+        run_call_finish(run, &err);
     else if (run->call != NULL) /* else the caller left meanwhile */
         go(run);
-    unref(run); /* the look-up's */
+    run_call_unref(run); /* the look-up's */
 }
 
 /* On a store thread. */
@@ -392,8 +384,8 @@ static void find_version(struct run_call *run)
     run->refs++; /* the look-up's */
     if (store_version_find(run->gateway->store, &ref, version_found, run, &err) == STATUS_OK)
         return;
-    finish(run, &err);
-    unref(run);
+    run_call_finish(run, &err);
+    run_call_unref(run);
 }
 
 static void authenticated(struct bearer *bearer, struct grant *take_grant, const struct status *status)
@@ -402,7 +394,7 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     struct status err = *status;
     run->grant = take_grant;
     if (run->call == NULL) {
-        unref(run); /* the look-up's; the caller left meanwhile */
+        run_call_unref(run); /* the look-up's; the caller left meanwhile */
         return;
     }
     enum status_code rc = err.code;
@@ -414,12 +406,12 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
         rc = request_check(&run->request, &err);
     struct str version_id = rc == STATUS_OK ? request_version_id(&run->request) : STR("");
     if (rc != STATUS_OK)
-        finish(run, &err);
+        run_call_finish(run, &err);
     else if (version_id.len == 0 || str_eq(version_id, run->grant->target.version_id))
         go(run);
     else
         find_version(run);
-    unref(run); /* the look-up's */
+    run_call_unref(run); /* the look-up's */
 }
 
 static void start(struct rpc_call *call, enum run_service service)
@@ -481,5 +473,5 @@ void run_ended(struct rpc_call *call)
 {
     struct run_call *run = ((struct run_state *)rpc_call_state(call))->run;
     if (run != NULL)
-        unref(run);
+        run_call_unref(run);
 }

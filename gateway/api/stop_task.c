@@ -62,6 +62,29 @@ static void ask_executor(struct stop_state *state, const struct task *task)
     }
 }
 
+/* On a store thread. */
+static void looked(void *arg, const struct store_run *run, const struct status *status)
+{
+    struct stop_state *state = arg;
+    if (status->code == STATUS_OK && run->finished_at_ms != 0)
+        reply(state->call, HEDDLE__V1__STOP_RESULT__STOP_RESULT_ALREADY_ENDED);
+    else /* a run that leaves no record, or whose record cannot be read, may still be there */
+        ask_executor(state, &state->asked);
+}
+
+/* This gateway has not begun it, or does not remember. */
+static void look(struct stop_state *state)
+{
+    const struct gateway *gateway = rpc_call_service(state->call);
+    const struct store_run_ref ref = {.workspace_id = state->grant->target.workspace_id,
+                                      .run_id = str_c(state->asked.run_id),
+                                      .app_id = str_c(state->asked.app_id),
+                                      .end_user_id = str_c(state->asked.end_user_id)};
+    struct status err;
+    if (store_run_get(gateway->records, &ref, looked, state, &err) != STATUS_OK)
+        ask_executor(state, &state->asked);
+}
+
 static enum status_code check(const struct stop_state *state, struct status *err)
 {
     if (!uuid_is_canonical(str_c(state->request->task_id)))
@@ -90,23 +113,24 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
         return;
     }
     const struct store_target *target = &state->grant->target;
-    struct task asked = {.address = ""}, known;
-    snprintf(asked.run_id, sizeof asked.run_id, "%s", state->request->task_id);
-    snprintf(asked.app_id, sizeof asked.app_id, "%.*s", STR_ARG(target->app_id));
+    struct task *asked = &state->asked, known;
+    snprintf(asked->run_id, sizeof asked->run_id, "%s", state->request->task_id);
+    snprintf(asked->app_id, sizeof asked->app_id, "%.*s", STR_ARG(target->app_id));
     principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
-                          str_c(state->request->user), asked.end_user_id);
-    if (tasks_find(gateway->tasks, str_c(asked.run_id), &known)) {
-        bool is_theirs = str_eq_c(str_c(known.app_id), asked.app_id) &&
-                         str_eq_c(str_c(known.end_user_id), asked.end_user_id);
+                          str_c(state->request->user), asked->end_user_id);
+    if (tasks_find(gateway->tasks, str_c(asked->run_id), &known)) {
+        bool is_theirs = str_eq_c(str_c(known.app_id), asked->app_id) &&
+                         str_eq_c(str_c(known.end_user_id), asked->end_user_id);
         if (!is_theirs || known.state == TASK_ENDED) {
             reply(state->call, is_theirs ? HEDDLE__V1__STOP_RESULT__STOP_RESULT_ALREADY_ENDED
                                          : HEDDLE__V1__STOP_RESULT__STOP_RESULT_NOT_FOUND);
             return;
         }
         state->was_known = true;
-        asked = known;
+        ask_executor(state, &known);
+        return;
     }
-    ask_executor(state, &asked);
+    look(state);
 }
 
 void stop_task_start(struct rpc_call *call)

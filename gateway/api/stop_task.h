@@ -1,7 +1,7 @@
 /*
  * stop_task: TaskService/StopTask: finds the executor that has the run and tells it to stop. One path for all runs: the
- * executor checks app and end user again.
- * Threads  the call's queue.
+ * executor checks app and end user again. Records say what has ended of the runs this gateway has not begun.
+ * Threads  the call's queue; a store thread where the records were asked.
  */
 #pragma once
 #include "gateway/api/bearer.h"
@@ -14,6 +14,7 @@ struct stop_state {
     struct rpc_call *call;
     struct grant *grant;
     Heddle__V1__StopTaskRequest *request;
+    struct task asked;
     bool was_known; /* this gateway began it */
 };
 void stop_task_start(struct rpc_call *call);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct ends {
-    size_t asked, sending, ended;
+    size_t asked, sending, ended, lost;
 };
 
 static void source_next(void *arg)
@@ -30,6 +30,11 @@ static void sink_send(void *arg, grpc_slice take_event, bool has_more)
     grpc_slice_unref(take_event);
 }
 
+static void sink_lost(void *arg)
+{
+    ((struct ends *)arg)->lost++;
+}
+
 static void sink_ended(void *arg, const struct status *status, bool not_begun)
 {
     (void)status;
@@ -49,21 +54,12 @@ static struct str cut(struct str *rest)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct relay_source source = {.next = source_next};
-    static const struct relay_sink sink = {.begun = sink_begun, .send = sink_send, .ended = sink_ended};
+    static const struct relay_sink sink = {
+        .begun = sink_begun, .send = sink_send, .lost = sink_lost, .ended = sink_ended};
     struct ends ends = {0};
     struct str rest = {(const char *)data, size};
     unsigned leaves = size > 0 ? data[size - 1] : 0; /* after so many events the sink goes */
-    struct relay relay = {.source = &source,
-                          .sink = &sink,
-                          .source_arg = &ends,
-                          .sink_arg = &ends,
-                          .run = {.run_id = "r",
-                                  .conversation_id = "",
-                                  .message_id = "",
-                                  .version_id = "v",
-                                  .end_user_id = "e",
-                                  .user = "u",
-                                  .is_chat = size % 2 == 0}};
+    struct relay relay = {.source = &source, .sink = &sink, .source_arg = &ends, .sink_arg = &ends};
     relay_start(&relay);
     while (ends.ended == 0) {
         if (ends.sending > 0) {
@@ -72,6 +68,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 relay_sink_gone(&relay);
             else
                 relay_sent(&relay, true);
+        } else if (ends.lost > 0) {
+            ends.lost = 0;
+            const struct store_run run = {.message_id = size % 2 == 0 ? STR("m") : STR("")};
+            struct outcome outcome;
+            outcome_of_run(&outcome, &run, &(struct outcome_form){.payloads = PAYLOAD_NONE}, 1);
+            relay_close(&relay, &outcome);
         } else if (ends.asked != 1) {
             abort();
         } else if (rest.len > 0) {

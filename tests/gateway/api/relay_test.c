@@ -18,7 +18,7 @@ struct fixture {
     Heddle__V1__RunEvent *sent[SENT_MAX];
     bool had_more[SENT_MAX];
     size_t sent_count;
-    size_t ended_count;
+    size_t lost_count, ended_count;
     struct status ended;
     bool not_begun;
 };
@@ -49,6 +49,12 @@ static void sink_send(void *arg, grpc_slice take_event, bool has_more)
     grpc_slice_unref(take_event);
 }
 
+static void sink_lost(void *arg)
+{
+    struct fixture *f = arg;
+    f->lost_count++;
+}
+
 static void sink_ended(void *arg, const struct status *status, bool not_begun)
 {
     struct fixture *f = arg;
@@ -58,29 +64,15 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
 }
 
 static const struct relay_source source = {.next = source_next};
-static const struct relay_sink sink = {.begun = sink_begun, .send = sink_send, .ended = sink_ended};
-
-static void prepare(struct fixture *f, bool is_chat)
-{
-    f->relay = (struct relay){.source = &source,
-                              .sink = &sink,
-                              .source_arg = f,
-                              .sink_arg = f,
-                              .run = {.run_id = "run-1",
-                                      .conversation_id = is_chat ? "conversation-1" : "",
-                                      .message_id = is_chat ? "message-1" : "",
-                                      .version_id = "version-1",
-                                      .end_user_id = "end-user-1",
-                                      .user = "u-1",
-                                      .is_chat = is_chat}};
-    relay_start(&f->relay);
-    assert_int_equal(f->asked, 1);
-}
+static const struct relay_sink sink = {
+    .begun = sink_begun, .send = sink_send, .lost = sink_lost, .ended = sink_ended};
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    prepare(f, true);
+    f->relay = (struct relay){.source = &source, .sink = &sink, .source_arg = f, .sink_arg = f};
+    relay_start(&f->relay);
+    assert_int_equal(f->asked, 1);
     *state = f;
     return 0;
 }
@@ -265,23 +257,27 @@ static void a_source_that_ends_well_without_a_word_is_an_error(void **state)
     assert_code(STATUS_INTERNAL, f->ended.code);
 }
 
-static void assert_lost(const Heddle__V1__RunEvent *event, uint64_t sequence)
+/* What the record says of a chat that failed: workflow_finished and error. */
+static struct outcome recorded(void)
 {
-    assert_int_equal(event->event_case, HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED);
-    assert_int_equal(event->sequence, sequence);
-    assert_string_equal(event->task_id, "run-1");
-    assert_string_equal(event->workflow_run_id, "run-1");
-    const Heddle__V1__WorkflowFinished *finished = event->workflow_finished;
-    assert_int_equal(finished->status, HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED);
-    assert_int_equal(finished->end_reason, HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST);
-    assert_string_equal(finished->workflow_id, "version-1");
-    assert_string_equal(finished->user, "u-1");
-    assert_string_equal(finished->end_user_id, "end-user-1");
-    assert_true(finished->created_at_ms > 0 && finished->finished_at_ms >= finished->created_at_ms);
-    assert_true(finished->error[0] != '\0');
+    const struct store_run run = {.run_id = STR("run-1"),
+                                  .conversation_id = STR("conversation-1"),
+                                  .message_id = STR("message-1"),
+                                  .status = HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED,
+                                  .end_reason = HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST};
+    struct outcome outcome;
+    outcome_of_run(&outcome, &run, &(struct outcome_form){.payloads = PAYLOAD_NONE}, 1);
+    return outcome;
 }
 
-static void a_chat_whose_executor_is_lost_ends_with_finished_and_error(void **state)
+static void close_as_recorded(struct fixture *f)
+{
+    struct outcome outcome = recorded();
+    assert_int_equal(f->lost_count, 1);
+    relay_close(&f->relay, &outcome);
+}
+
+static void a_run_whose_executor_is_lost_ends_as_its_record_says(void **state)
 {
     struct fixture *f = *state;
     begin(f);
@@ -289,37 +285,81 @@ static void a_chat_whose_executor_is_lost_ends_with_finished_and_error(void **st
     relay_sent(&f->relay, true);
     relay_sent(&f->relay, true);
     break_off(f, STATUS_UNAVAILABLE);
+    assert_int_equal(f->sent_count, 2); /* nobody knows yet */
+    assert_int_equal(f->ended_count, 0);
+    close_as_recorded(f);
     assert_int_equal(f->sent_count, 3);
-    assert_lost(f->sent[2], 43);
-    assert_string_equal(f->sent[2]->conversation_id, "conversation-1");
-    assert_string_equal(f->sent[2]->message_id, "message-1");
+    assert_int_equal(f->sent[2]->event_case, HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED);
+    assert_int_equal(f->sent[2]->sequence, 43);
     relay_sent(&f->relay, true);
     assert_int_equal(f->sent[3]->event_case, HEDDLE__V1__RUN_EVENT__EVENT_ERROR);
     assert_int_equal(f->sent[3]->sequence, 44);
-    assert_int_equal(f->sent[3]->error->status, 500);
     assert_int_equal(f->ended_count, 0);
     relay_sent(&f->relay, true);
     assert_ok(f->ended.code);
     assert_false(f->not_begun);
 }
 
-static void a_workflow_whose_executor_is_lost_ends_with_finished(void **state)
+/* A stream that was cancelled ends by itself, whatever is still on its way down. */
+static void what_came_before_the_executor_was_lost_comes_first(void **state)
 {
     struct fixture *f = *state;
-    prepare(f, false);
     begin(f);
-    break_off(f, STATUS_UNAVAILABLE);
-    assert_lost(f->sent[0], 1);
-    relay_sent(&f->relay, true);
+    give_texts(f, 1, 2, 10);
+    break_off(f, STATUS_CANCELLED);
+    close_as_recorded(f);
     assert_int_equal(f->sent_count, 1);
+    for (size_t i = 1; i < 4; i++) {
+        relay_sent(&f->relay, true);
+        assert_int_equal(f->sent_count, i + 1);
+        assert_int_equal(f->sent[i]->sequence, i + 1);
+    }
+    relay_sent(&f->relay, true);
+    assert_ok(f->ended.code);
+    assert_int_equal(f->asked, 0);
+}
+
+static void an_end_that_was_on_its_way_is_not_told_twice(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    /* Events{event: RunEvent{sequence: 1}, event: RunEvent{sequence: 2, workflow_finished: {}}} */
+    static const char bytes[] = "\x12\x0b\x0a\x02\x28\x01\x0a\x05\x28\x02\xba\x01\x00";
+    give(f, rpc_slice_copy((struct str){bytes, sizeof bytes - 1}));
+    break_off(f, STATUS_CANCELLED);
+    close_as_recorded(f);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent[1]->sequence, 2);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent_count, 2);
     assert_ok(f->ended.code);
 }
 
-static int setup_workflow(void **state)
+static void a_sink_that_goes_while_the_record_is_asked_ends_with_the_answer(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    return 0;
+    struct fixture *f = *state;
+    begin(f);
+    break_off(f, STATUS_UNAVAILABLE);
+    relay_sink_gone(&f->relay);
+    assert_int_equal(f->ended_count, 0); /* the answer still comes, and needs the relay */
+    close_as_recorded(f);
+    assert_int_equal(f->sent_count, 0);
+    assert_int_equal(f->ended_count, 1);
+}
+
+static void a_replay_has_no_source_and_counts_from_one(void **state)
+{
+    struct fixture *f = *state;
+    f->relay = (struct relay){.sink = &sink, .sink_arg = f};
+    struct outcome outcome = recorded();
+    relay_replay(&f->relay, &outcome);
+    assert_int_equal(outcome.count, 0); /* it was taken */
+    assert_int_equal(f->sent[0]->sequence, 1);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent[1]->sequence, 2);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent_count, 2);
+    assert_ok(f->ended.code);
 }
 
 static void a_source_lost_after_the_run_had_finished_adds_nothing(void **state)
@@ -400,6 +440,7 @@ static void a_sink_that_goes_during_our_own_last_events_ends_at_once(void **stat
     struct fixture *f = *state;
     begin(f);
     break_off(f, STATUS_UNAVAILABLE);
+    close_as_recorded(f);
     assert_int_equal(f->sent_count, 1);
     relay_sink_gone(&f->relay);
     assert_int_equal(f->ended_count, 1);
@@ -415,9 +456,11 @@ int main(void)
         TEST(frames_without_events_and_unknown_ones_are_passed_over),
         TEST(a_refusal_before_the_run_has_begun_passes_unchanged),
         TEST(a_source_that_ends_well_without_a_word_is_an_error),
-        TEST(a_chat_whose_executor_is_lost_ends_with_finished_and_error),
-        cmocka_unit_test_setup_teardown(a_workflow_whose_executor_is_lost_ends_with_finished, setup_workflow,
-                                        teardown),
+        TEST(a_run_whose_executor_is_lost_ends_as_its_record_says),
+        TEST(what_came_before_the_executor_was_lost_comes_first),
+        TEST(an_end_that_was_on_its_way_is_not_told_twice),
+        TEST(a_sink_that_goes_while_the_record_is_asked_ends_with_the_answer),
+        TEST(a_replay_has_no_source_and_counts_from_one),
         TEST(a_source_lost_after_the_run_had_finished_adds_nothing),
         TEST(a_run_that_ended_is_well_whatever_the_source_says_then),
         TEST(a_sink_that_goes_before_the_beginning_ends_with_the_source),
