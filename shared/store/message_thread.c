@@ -43,34 +43,37 @@ static enum status_code find_parent(struct db *db, const struct store_message_th
     static const struct sql asked = {
         "select id from messages where workspace_id = $1 and id = $3 and conversation_id = $2"};
     struct record_id parent = record_id_of(r->parent_message_id);
+    bool is_asked = r->parent_message_id.len > 0; /* what is no id is nobody's */
     *ret = (struct record_id){.is_set = false};
     struct db_rows rows = db_query(
-        db, parent.is_set ? &asked : &newest,
+        db, is_asked ? &asked : &newest,
         DB_VALUES(DB_TEXT(r->workspace_id), record_id_value(conversation), record_id_value(&parent)), err);
     while (db_next(&rows))
         *ret = record_id_from(db_text(&rows, 0));
     enum status_code rc = db_end(&rows);
-    if (rc == STATUS_OK && parent.is_set && !ret->is_set)
+    if (rc == STATUS_OK && is_asked && !ret->is_set)
         return status_reason(err, STATUS_NOT_FOUND, "MESSAGE_NOT_FOUND",
                              "message %.*s: not found in this conversation", STR_ARG(r->parent_message_id));
     return rc;
 }
 
+/* $1 workspace, $2 conversation, $3 its newest message, $4 messages at most: a chain that bites its tail ends as well. */
 #define THREAD                                                                                               \
     "with recursive thread (id, parent_id, depth) as ("                                                      \
-    "select id, parent_id, 0 from messages where workspace_id = $1 and id = $2 union all "                   \
+    "select id, parent_id, 1 from messages where workspace_id = $1 and id = $3 union all "                   \
     "select m.id, m.parent_id, t.depth + 1 from thread t join messages m on m.workspace_id = $1 and "        \
-    "m.id = t.parent_id) "
+    "m.id = t.parent_id where m.conversation_id = $2 and t.depth < $4) "
 
-static enum status_code read_turns(struct call *call, struct db *db, const struct db_value key[2],
+static enum status_code read_turns(struct call *call, struct db *db, const struct db_value thread[4],
                                    struct store_message_thread *ret, struct status *err)
 {
     static const struct sql sql = {
         THREAD
         "select m.query, m.answer, m.query_files from thread t join messages m on m.workspace_id = $1 and "
         "m.id = t.id where m.finished_at_ms <> 0 and not (m.status = 4 and m.answer = '') "
-        "limit $3"}; /* a recursive query gives its rows in the order of their steps */
-    const struct db_value values[] = {key[0], key[1], DB_INT(STORE_THREAD_TURNS_MAX)};
+        "limit $5"}; /* a recursive query gives its rows in the order of their steps */
+    const struct db_value values[] = {thread[0], thread[1], thread[2], thread[3],
+                                      DB_INT(STORE_THREAD_TURNS_MAX)};
     struct store_turn *turns = call_array(call, STORE_THREAD_TURNS_MAX, sizeof *turns);
     size_t count = 0;
     if (turns == NULL)
@@ -90,11 +93,11 @@ static enum status_code read_turns(struct call *call, struct db *db, const struc
     return db_end(&rows);
 }
 
-static enum status_code count_messages(struct db *db, const struct db_value key[2], int64_t *ret,
+static enum status_code count_messages(struct db *db, const struct db_value thread[4], int64_t *ret,
                                        struct status *err)
 {
     static const struct sql sql = {THREAD "select count(*) from thread"};
-    struct db_rows rows = db_query(db, &sql, key, 2, err);
+    struct db_rows rows = db_query(db, &sql, thread, 4, err);
     while (db_next(&rows))
         *ret = db_int(&rows, 0);
     return db_end(&rows);
@@ -122,7 +125,8 @@ static enum status_code read_variables(struct call *call, struct db *db,
                                                     .value_type = call_text(call, &rows, 1),
                                                     .value = call_text(call, &rows, 2),
                                                     .has_secret = db_text(&rows, 3).len > 0};
-        const struct str bound[] = {r->workspace_id, r->conversation_id, v->name};
+        const struct str bound[] = {r->workspace_id, record_id_text(call, record_id_bytes(conversation)),
+                                    v->name};
         if (v->has_secret)
             opened = call_open(call, call_join(call, bound, ARRAY_LEN(bound)), db_text(&rows, 3),
                                db_text(&rows, 4), &v->value, err);
@@ -147,12 +151,13 @@ static enum status_code load_thread(struct call *call, struct db *db, struct sta
         rc = find_parent(db, r, &conversation, &parent, err);
     if (rc != STATUS_OK)
         return rc;
-    const struct db_value key[] = {DB_TEXT(r->workspace_id), record_id_value(&parent)};
+    const struct db_value thread[] = {DB_TEXT(r->workspace_id), record_id_value(&conversation),
+                                      record_id_value(&parent), DB_INT(STORE_THREAD_MESSAGES_MAX)};
     c->result.parent_message_id = record_id_text(call, record_id_bytes(&parent));
     if (parent.is_set)
-        rc = read_turns(call, db, key, &c->result, err);
+        rc = read_turns(call, db, thread, &c->result, err);
     if (rc == STATUS_OK && parent.is_set)
-        rc = count_messages(db, key, &c->result.message_count, err);
+        rc = count_messages(db, thread, &c->result.message_count, err);
     return rc == STATUS_OK ? read_variables(call, db, r, &conversation, &c->result, err) : rc;
 }
 

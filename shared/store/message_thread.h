@@ -8,6 +8,8 @@
 
 /* turns. As many as a model is ever shown (dify-dsl.md 4.3); the newest are given. */
 #define STORE_THREAD_TURNS_MAX 500
+/* messages. Of a thread that are counted; older ones are not looked at. */
+#define STORE_THREAD_MESSAGES_MAX 10000
 
 struct store_turn {
     struct str query, answer;
@@ -20,8 +22,8 @@ struct store_message_thread_variable {
 };
 /*
  * turn_count            those in `turns`, oldest first
- * message_count         of the whole thread
- * parent_message_id     the message the new one follows: as asked for, or the newest of the conversation
+ * message_count         of the whole thread, STORE_THREAD_MESSAGES_MAX at most
+ * parent_message_id     the message the new one follows: as asked for, or the newest of the conversation that has ended; "": none
  */
 struct store_message_thread {
     const struct store_turn *turns;
