@@ -1,190 +1,9 @@
 /*
  * Model calls against a server on the same loop: what the provider sends, and what the node hears.
  */
-#include "executor/model/attempt.h"
 #include "executor/model/tool_calls.h"
-#include "shared/base/clock.h"
-#include "tests/shared/http/server.h"
-#include "tests/support/alloc_fail.h"
-#include "tests/support/check.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/executor/model/attempt_bench.h"
 #include <string.h>
-
-struct bench {
-    uv_loop_t loop;
-    struct server *server;
-    struct http_client *http;
-    struct http_headers *headers;
-    struct str answer; /* ptr NULL: none yet */
-    bool ends;         /* the server closes after its answer */
-    bool resets;       /* the same without manners */
-    struct connection *connection;
-    bool is_closed; /* by the client */
-    char url[64];
-    struct attempt_params params; /* what differs from the usual */
-    struct buf request, text;
-    unsigned pieces; /* of text */
-    bool is_over;
-    bool is_whole; /* the text is wanted in one piece */
-    char error_type[64], finish_reason[32];
-    struct buf calls; /* "id name arguments" of each, a line */
-    struct buf message, words;
-    struct attempt_failure failure; /* its numbers */
-    struct usage usage;
-    bool has_usage;
-};
-
-static void on_request(struct connection *c, struct str request, void *arg)
-{
-    struct bench *b = arg;
-    b->connection = c;
-    buf_put(&b->request, request);
-    if (b->answer.ptr == NULL)
-        return;
-    connection_send_bytes(c, b->answer);
-    if (b->resets)
-        connection_reset(c);
-    else if (b->ends)
-        connection_close(c);
-}
-
-static void on_closed(struct connection *c, void *arg)
-{
-    struct bench *b = arg;
-    (void)c;
-    b->connection = NULL;
-    b->is_closed = true;
-}
-
-static void on_text(void *arg, struct str delta)
-{
-    struct bench *b = arg;
-    b->pieces++;
-    buf_put(&b->text, delta);
-}
-
-static void on_done(void *arg, const struct model_reply *reply)
-{
-    struct bench *b = arg;
-    assert_false(b->is_over);
-    b->is_over = true;
-    b->usage = reply->usage;
-    b->has_usage = reply->has_usage;
-    for (size_t i = 0; i < reply->call_count; i++)
-        buf_printf(&b->calls, "%.*s %.*s %.*s\n", STR_ARG(reply->calls[i].id), STR_ARG(reply->calls[i].name),
-                   STR_ARG(reply->calls[i].arguments));
-    snprintf(b->finish_reason, sizeof b->finish_reason, "%.*s", STR_ARG(reply->finish_reason));
-}
-
-static void on_failed(void *arg, const struct attempt_failure *failure)
-{
-    struct bench *b = arg;
-    assert_false(b->is_over);
-    assert_true(str_is_utf8(failure->message) && str_is_utf8(failure->words));
-    b->is_over = true;
-    b->failure = *failure;
-    snprintf(b->error_type, sizeof b->error_type, "%s", failure->error_type);
-    buf_put(&b->message, failure->message);
-    buf_put_char(&b->message, '\0');
-    buf_put(&b->words, failure->words);
-}
-
-static const struct attempt_callbacks callbacks = {on_text, on_done, on_failed};
-
-static void begin_with(struct bench *b, const struct protocol *protocol, struct str answer, bool ends)
-{
-    static const struct server_script script = {on_request, on_closed};
-    struct status err;
-    memset(b, 0, sizeof *b);
-    b->answer = answer;
-    b->ends = ends;
-    b->params.protocol = protocol;
-    buf_init(&b->request, 65536);
-    buf_init(&b->text, 1 << 20);
-    buf_init(&b->message, 4096);
-    buf_init(&b->words, 4096);
-    buf_init(&b->calls, 1 << 20);
-    uv_loop_init(&b->loop);
-    b->server = server_new(&b->loop, &script, b);
-    const struct http_client_options options = {.loop = &b->loop};
-    assert_ok(http_client_new(&options, &b->http, &err));
-    assert_ok(protocol_headers(protocol, STR("sk-secret"), &b->headers, &err));
-    snprintf(b->url, sizeof b->url, "http://127.0.0.1:%d/v1/", server_port(b->server));
-}
-
-/* answer NULL: the server says nothing until the test does. */
-static void begin(struct bench *b, const char *answer, bool ends)
-{
-    begin_with(b, &protocol_openai, answer == NULL ? (struct str){NULL, 0} : str_c(answer), ends);
-}
-
-static struct attempt *start(struct bench *b)
-{
-    static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
-    const struct model_request request = {.provider = STR("p"),
-                                          .model = STR("alias"),
-                                          .messages = &message,
-                                          .message_count = 1,
-                                          .is_whole = b->is_whole};
-    struct status err;
-    struct attempt_params params = b->params;
-    params.headers = b->headers;
-    params.base_url = str_c(b->url);
-    params.name = STR("main");
-    params.model = STR("m");
-    params.request = &request;
-    struct attempt *call = attempt_start(b->http, &params, &callbacks, b, &err);
-    assert_non_null(call);
-    assert_false(b->is_over);
-    return call;
-}
-
-static void end(struct bench *b)
-{
-    http_client_close(b->http);
-    server_close(b->server);
-    uv_run(&b->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&b->loop), 0);
-    http_headers_unref(b->headers);
-    buf_fini(&b->words);
-    buf_fini(&b->request);
-    buf_fini(&b->text);
-    buf_fini(&b->message);
-    buf_fini(&b->calls);
-}
-
-static void run_until_over(struct bench *b)
-{
-    while (!b->is_over)
-        uv_run(&b->loop, UV_RUN_ONCE);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    (void)timer; /* wakes the loop */
-}
-
-/* Lets the loop run for about `ms` in which nothing is to happen. */
-static void run_for(struct bench *b, uint64_t ms)
-{
-    uv_timer_t timer;
-    uv_timer_init(&b->loop, &timer);
-    uv_timer_start(&timer, on_tick, ms, 0);
-    while (uv_is_active((uv_handle_t *)&timer))
-        uv_run(&b->loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&timer, NULL);
-    uv_run(&b->loop, UV_RUN_NOWAIT);
-}
-
-#define STREAM                                                                                               \
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
-#define JSON(status) "HTTP/1.1 " status "\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-#define TEXT(text)   "data: {\"choices\":[{\"delta\":{\"content\":\"" text "\"}}]}\n\n"
-#define STOP         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-#define USAGE        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n"
-#define THINK(text)  "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"" text "\"}}]}\n\n"
-#define DONE         "data: [DONE]\n\n"
 
 #define KIND(type, body) "HTTP/1.1 200 OK\r\n" type "Connection: close\r\n\r\n" body
 
@@ -320,8 +139,6 @@ static void a_whole_answer_comes_in_one_piece(void **state)
     end(&b);
 }
 
-#define UNAVAILABLE "InvokeServerUnavailableError"
-
 static void answers_that_fail(void **state)
 {
     static const struct {
@@ -397,76 +214,6 @@ static void the_request_is_the_one_of_the_protocol(void **state)
     end(&b);
 }
 
-static void text_comes_as_it_is_sent(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("one"), false);
-    start(&b);
-    while (b.text.len < 3)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    assert_false(b.is_over);
-    connection_send(b.connection, TEXT(" two") DONE);
-    connection_close(b.connection);
-    run_until_over(&b);
-    assert_str("one two", buf_str(&b.text));
-    end(&b);
-}
-
-static void what_follows_the_end_in_a_piece_of_its_own_is_dropped(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("a") DONE, false);
-    start(&b);
-    while (b.text.len < 1)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    run_for(&b, 5);
-    if (b.connection != NULL) {
-        connection_send(b.connection, TEXT("b"));
-        connection_close(b.connection);
-    }
-    run_until_over(&b);
-    assert_string_equal("", b.error_type);
-    assert_str("a", buf_str(&b.text));
-    end(&b);
-}
-
-static void a_cancel_closes_the_connection_and_nothing_comes(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("one"), false);
-    struct attempt *call = start(&b);
-    while (b.text.len < 3)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    attempt_cancel(call);
-    while (!b.is_closed)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    assert_false(b.is_over);
-    end(&b);
-}
-
-static void a_paused_call_says_nothing_until_it_is_resumed(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("one"), false);
-    struct attempt *call = start(&b);
-    while (b.text.len < 3)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    attempt_pause(call);
-    connection_send(b.connection, TEXT(" two") DONE);
-    connection_close(b.connection);
-    run_for(&b, 30);
-    assert_str("one", buf_str(&b.text));
-    assert_false(b.is_over);
-    attempt_resume(call);
-    run_until_over(&b);
-    assert_str("one two", buf_str(&b.text));
-    end(&b);
-}
-
 #define HEADERS(status, headers) "HTTP/1.1 " status "\r\n" headers "Connection: close\r\n\r\n"
 
 static void a_refusal_says_what_it_means_for_the_credential(void **state)
@@ -514,159 +261,6 @@ static void a_refusal_says_what_it_means_for_the_credential(void **state)
         assert_contains("main", b.message.ptr);
         end(&b);
     }
-}
-
-static void resets_fail_the_attempt(void **state)
-{
-    static const struct {
-        const char *before; /* what comes before the reset; NULL: nothing */
-        size_t text;        /* bytes that are waited for */
-        int status;
-        bool has_spoken;
-    } rows[] = {
-        {"", 0, 0, false},
-        {"HTTP/1.1 200 OK\r\n", 0, 0, false},
-        {STREAM, 0, 200, false},
-        {STREAM TEXT("a"), 1, 200, true},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct bench b;
-        begin(&b, rows[i].before, false);
-        start(&b);
-        while (b.connection == NULL || b.text.len < rows[i].text)
-            uv_run(&b.loop, UV_RUN_ONCE);
-        if (rows[i].status > 0 && rows[i].text == 0)
-            run_for(&b, 20); /* the head has to have come */
-        connection_reset(b.connection);
-        run_until_over(&b);
-        assert_string_equal("InvokeConnectionError", b.error_type);
-        assert_int_equal(REFUSAL_UNAVAILABLE, b.failure.refusal);
-        assert_int_equal(rows[i].has_spoken, b.failure.has_spoken);
-        end(&b);
-    }
-}
-
-#define ROLE "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
-
-static void an_attempt_does_not_wait_for_ever(void **state)
-{
-    static const struct {
-        const char *answer;
-        int64_t first_ms, idle_ms, total_ms;
-        const char *type;
-        bool has_spoken;
-    } rows[] = {
-        {"", 60, 0, 0, "InvokeConnectionError", false},
-        {STREAM, 60, 0, 0, UNAVAILABLE, false},
-        {STREAM ": ping\n\n" ROLE, 60, 0, 0, UNAVAILABLE, false}, /* something, but no content */
-        {STREAM ROLE, 0, 60, 0, UNAVAILABLE, false},
-        {STREAM TEXT("a"), 60, 90, 0, UNAVAILABLE, true},
-        {STREAM TEXT("a"), 0, 0, 60, UNAVAILABLE, true},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct bench b;
-        begin(&b, rows[i].answer, false);
-        b.params.first_content_ms = rows[i].first_ms;
-        b.params.idle_ms = rows[i].idle_ms;
-        b.params.total_ms = rows[i].total_ms;
-        int64_t before_ms = clock_monotonic_ms();
-        start(&b);
-        run_until_over(&b);
-        assert_true(clock_monotonic_ms() - before_ms >= 60);
-        assert_string_equal(rows[i].type, b.error_type);
-        assert_int_equal(REFUSAL_UNAVAILABLE, b.failure.refusal);
-        assert_int_equal(rows[i].has_spoken, b.failure.has_spoken);
-        end(&b);
-    }
-}
-
-static void no_limit_counts_a_pause(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("one"), false);
-    b.params.first_content_ms = b.params.idle_ms = b.params.total_ms = 300;
-    struct attempt *call = start(&b);
-    while (b.text.len < 3)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    attempt_pause(call);
-    run_for(&b, 900);
-    assert_false(b.is_over);
-    attempt_resume(call);
-    connection_send(b.connection, TEXT(" two") DONE);
-    run_until_over(&b);
-    assert_str("one two", buf_str(&b.text));
-    end(&b);
-}
-
-/* Content came in time: first_content_ms is over, however long the rest takes. */
-static void the_first_content_ends_its_limit(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, STREAM TEXT("one"), false);
-    b.params.first_content_ms = 60;
-    start(&b);
-    while (b.text.len < 3)
-        uv_run(&b.loop, UV_RUN_ONCE);
-    run_for(&b, 150);
-    assert_false(b.is_over);
-    connection_send(b.connection, TEXT(" two") DONE);
-    run_until_over(&b);
-    assert_str("one two", buf_str(&b.text));
-    end(&b);
-}
-
-static void an_answer_that_is_over_ends_the_call_though_its_connection_stays_open(void **state)
-{
-    static const struct {
-        const struct protocol *protocol;
-        const char *answer, *error_type;
-    } rows[] = {
-        {&protocol_openai, STREAM TEXT("a") DONE, ""},
-        {&protocol_anthropic,
-         STREAM
-         "event: content_block_delta\ndata: "
-         "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-         "\"text_delta\",\"text\":\"a\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-         ""},
-        {&protocol_openai, STREAM "data: {\"error\":\"x\"}\n\n", UNAVAILABLE},
-        {&protocol_openai, STREAM "data: garbage\n\n", UNAVAILABLE},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct bench b;
-        begin_with(&b, rows[i].protocol, str_c(rows[i].answer), false);
-        b.params.first_content_ms = b.params.idle_ms = b.params.total_ms = 60000;
-        int64_t before_ms = clock_monotonic_ms();
-        start(&b);
-        run_until_over(&b);
-        assert_true(clock_monotonic_ms() - before_ms < 20000);
-        assert_string_equal(rows[i].error_type, b.error_type);
-        assert_str(rows[i].error_type[0] == '\0' ? "a" : "", buf_str(&b.text));
-        end(&b);
-    }
-}
-
-#define CHUNKED "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-static void the_connection_of_an_answer_that_is_over_is_used_again(void **state)
-{
-    struct bench b;
-    (void)state;
-    begin(&b, CHUNKED "e\r\ndata: [DONE]\n\n\r\n", false);
-    for (int i = 0; i < 2; i++) {
-        b.is_over = false;
-        start(&b);
-        run_until_over(&b);
-        connection_send(b.connection, "0\r\n\r\n"); /* the end of the body comes later */
-        while (http_client_transfers(b.http) > 0)
-            uv_run(&b.loop, UV_RUN_ONCE);
-    }
-    assert_int_equal(1, server_connections(b.server));
-    end(&b);
 }
 
 static void a_stream_may_come_compressed(void **state)
@@ -791,46 +385,13 @@ static void other_protocols_are_spoken_alike(void **state)
     }
 }
 
-static void without_memory_no_attempt_begins(void **state)
-{
-    struct bench b;
-    struct status err;
-    static const struct model_message message = {.role = {"user", 4}, .text = {"hi", 2}};
-    const struct model_request request = {.messages = &message, .message_count = 1};
-    (void)state;
-    begin(&b, NULL, false);
-    for (size_t n = 0;; n++) {
-        const struct attempt_params params = {.protocol = &protocol_openai,
-                                              .headers = b.headers,
-                                              .base_url = str_c(b.url),
-                                              .model = STR("m"),
-                                              .request = &request};
-        alloc_fail_after(n);
-        struct attempt *call = attempt_start(b.http, &params, &callbacks, &b, &err);
-        alloc_fail_reset();
-        if (call != NULL) {
-            attempt_cancel(call);
-            break;
-        }
-        assert_int_equal(STATUS_RESOURCE_EXHAUSTED, err.code);
-    }
-    end(&b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_says_what_it_means_for_the_credential),
-        cmocka_unit_test(resets_fail_the_attempt),
-        cmocka_unit_test(an_attempt_does_not_wait_for_ever),
-        cmocka_unit_test(no_limit_counts_a_pause),
-        cmocka_unit_test(the_first_content_ends_its_limit),
-        cmocka_unit_test(an_answer_that_is_over_ends_the_call_though_its_connection_stays_open),
-        cmocka_unit_test(the_connection_of_an_answer_that_is_over_is_used_again),
         cmocka_unit_test(a_stream_may_come_compressed),
         cmocka_unit_test(a_text_that_is_wanted_whole_is_streamed_all_the_same),
         cmocka_unit_test(other_protocols_are_spoken_alike),
-        cmocka_unit_test(without_memory_no_attempt_begins),
         cmocka_unit_test(answers_that_succeed),
         cmocka_unit_test(calls_of_tools_are_put_together),
         cmocka_unit_test(too_many_calls_of_tools_cannot_be_read),
@@ -838,10 +399,6 @@ int main(void)
         cmocka_unit_test(answers_that_fail),
         cmocka_unit_test(long_words_of_a_provider_are_cut_to_whole_characters),
         cmocka_unit_test(the_request_is_the_one_of_the_protocol),
-        cmocka_unit_test(text_comes_as_it_is_sent),
-        cmocka_unit_test(what_follows_the_end_in_a_piece_of_its_own_is_dropped),
-        cmocka_unit_test(a_cancel_closes_the_connection_and_nothing_comes),
-        cmocka_unit_test(a_paused_call_says_nothing_until_it_is_resumed),
     };
     struct status err;
     if (http_global_init(&err) != STATUS_OK)
