@@ -23,11 +23,11 @@ struct delete_call {
     store_done done;
 };
 
-/* bytes. Of a first message, for a name. */
-#define FIRST_BYTES "400"
+/* characters. Of a first message, for a name: white space in front and between does not count. */
+#define FIRST_CHARS "400"
 #define CONVERSATION_COLUMNS                                                                                 \
     "c.id, c.name, c.introduction, c.inputs, c.created_at_ms, c.updated_at_ms, case when c.name = '' then "  \
-    "(select substr(m.query, 1, " FIRST_BYTES ") from messages m where m.workspace_id = c.workspace_id and " \
+    "(select substr(m.query, 1, " FIRST_CHARS ") from messages m where m.workspace_id = c.workspace_id and " \
     "m.conversation_id = c.id order by m.id limit 1) end"
 
 enum status_code conversation_require(struct db *db, const struct store_conversation_ref *ref,
@@ -218,6 +218,8 @@ static enum status_code rename_conversation(struct call *call, struct db *db, st
     enum status_code rc = field_workspace(&ref->workspace_id, err);
     if (rc == STATUS_OK)
         rc = field_text("name", c->request.name, 0, STORE_NAME_BYTES_MAX, err);
+    if (rc == STATUS_OK && c->request.name.len > 0 && str_trim(c->request.name).len == 0)
+        rc = status_field(err, "name", "is blank");
     if (rc == STATUS_OK)
         rc = conversation_require(db, ref, err);
     const struct db_value values[] = {DB_TEXT(ref->workspace_id), record_id_value(&id),

@@ -5,10 +5,10 @@
 #pragma once
 #include "shared/store/app.h"
 
-/* rows. Looked at by one store_run_list(): filters that no index serves stop there, and the next page goes on. */
+/* rows. Looked at for one page by token: filters that no index serves stop there, and the next page goes on. */
 #define STORE_RUN_SCAN_MAX 20000
-/* pages. By number: each is read over all before it. */
-#define STORE_RUN_PAGE_MAX 10000
+/* rows. Looked at for a total, and before a page by number. */
+#define STORE_RUN_COUNT_MAX 100000
 
 /*
  * Ids are UUIDs as text, "" for none; status and end_reason are the numbers of heddle.v1.RunStatus and EndReason.
@@ -32,11 +32,16 @@ struct store_run {
         answer_files; /* of a chat app's message; files: as ConversationMessage has them on the wire */
 };
 
+/*
+ * next_page_token   "" for the last page. A page may be short, even empty, and have one: STORE_RUN_SCAN_MAX
+ * total             with with_total; with total_is_least there may be more: STORE_RUN_COUNT_MAX
+ */
 struct store_run_page {
     const struct store_run *runs; /* newest first */
     size_t count;
-    struct str next_page_token; /* "" for the last page */
-    int64_t total;              /* with with_total */
+    struct str next_page_token;
+    int64_t total;
+    bool total_is_least;
 };
 
 typedef void (*store_run_done)(void *arg, const struct store_run *run, const struct status *status);
@@ -65,14 +70,15 @@ struct store_run_list {
     int32_t page; /* from 1; 0: by page_token */
     bool with_total;
 };
-/* INVALID_ARGUMENT   page_size, page_token, page */
+/* INVALID_ARGUMENT   page_size, page_token, page (also: more than STORE_RUN_COUNT_MAX lie before it) */
 MUST_CHECK enum status_code store_run_list(struct store *records, const struct store_run_list *request,
                                            store_run_page_done done, void *arg, struct status *err);
 
 /*
- * A run whose executor was lost, as the gateway knows it: closed if it has not ended. When its beginning was not recorded
- * yet, it is recorded now, so that its executor, should it live, can add nothing any more.
- * Gives the run as it stands then (as store_run_get()); with a record of STORE_RECORD_NONE: as it was asked for.
+ * A run whose executor was lost, as the gateway knows it: closed, with its message, if this attempt or an earlier one has not
+ * ended. When its beginning was not recorded yet, it is recorded now, so that its executor, should it live, can add nothing any
+ * more. Gives the run as it stands then (as store_run_get()). With a record of STORE_RECORD_NONE, and when the id is that of
+ * another app's run: as it was asked for.
  */
 struct store_run_close {
     struct str workspace_id, run_id, app_id, version_id, end_user_id, conversation_id, message_id;
