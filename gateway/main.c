@@ -132,6 +132,7 @@ static enum status_code start(struct process *p, const struct config *config, st
     const struct admin_options admin_options = {.store = p->store,
                                                 .executor = links_target(p->links),
                                                 .check_app = LINK_CHECK_APP,
+                                                .test_credential = LINK_TEST_CREDENTIAL,
                                                 .app_deleted = gateway_app_deleted,
                                                 .app_deleted_arg = p->gateway,
                                                 .tokens = config->admin_token};

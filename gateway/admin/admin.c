@@ -14,8 +14,6 @@
         .start = (fn), .ended = admin_call_ended,                                                            \
     }
 
-static void not_served(struct rpc_call *call);
-
 static const struct rpc_method methods[] = {
     RPC("ImportApp", import_app_request, admin_import_app),
     RPC("ListApps", list_apps_request, admin_list_apps),
@@ -32,9 +30,9 @@ static const struct rpc_method methods[] = {
     RPC("ListCredentials", list_credentials_request, admin_list_credentials),
     RPC("UpdateCredential", update_credential_request, admin_update_credential),
     RPC("DeleteCredential", delete_credential_request, admin_delete_credential),
-    RPC("TestCredential", test_credential_request, not_served),
-    RPC("SetModel", set_model_request, not_served),
-    RPC("ListModels", list_models_request, not_served),
+    RPC("TestCredential", test_credential_request, admin_test_credential),
+    RPC("SetModel", set_model_request, admin_set_model),
+    RPC("ListModels", list_models_request, admin_list_models),
 };
 
 static enum status_code read_tokens(struct admin *admin, struct status *err)
@@ -65,6 +63,7 @@ enum status_code admin_new(const struct admin_options *options, struct admin **r
     admin->store = options->store;
     admin->executor = options->executor;
     admin->check_app = options->check_app;
+    admin->test_credential = options->test_credential;
     admin->app_deleted = options->app_deleted;
     admin->app_deleted_arg = options->app_deleted_arg;
     admin->token_text = text;
@@ -116,15 +115,6 @@ static bool is_admitted(struct rpc_call *call)
         return true;
     rpc_call_finish(call, &err);
     return false;
-}
-
-static void not_served(struct rpc_call *call)
-{
-    struct status err;
-    if (!is_admitted(call))
-        return;
-    status_set(&err, STATUS_UNIMPLEMENTED, "%s is not served by this release", rpc_call_method(call)->path);
-    rpc_call_finish(call, &err);
 }
 
 void *admin_begin(struct rpc_call *call, const ProtobufCMessageDescriptor *descriptor)

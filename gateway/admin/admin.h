@@ -1,5 +1,6 @@
 /*
- * admin: heddle.v1.AdminService, for a listener of its own: apps and their versions, environment, API keys, credentials.
+ * admin: heddle.v1.AdminService, for a listener of its own: apps and their versions, environment, API keys, credentials,
+ * models.
  * Every call shows the administrator's token; store calls answer on a store thread.
  * Source   design/api.md; architecture.md sections 3 and 6.
  * Threads  made by the main thread; lives until its servers are freed and the store is closed.
@@ -13,8 +14,8 @@ struct admin;
 
 /*
  * store      where things are kept
- * executor   channel to executors, for CheckApp; NULL only in tests
- * check_app  index of ExecutorService/CheckApp in the channel's methods
+ * executor   channel to executors, for CheckApp and TestCredential; NULL only in tests
+ * check_app, test_credential   indexes of those methods of ExecutorService in the channel's
  * app_deleted   told (on a store thread) of every app that was deleted, so that its runs end; NULL: nobody is
  * tokens     the administrator's token; two are allowed, separated by a comma (rotation). NULL or "": every call is refused
  *            (UNAUTHENTICATED, ADMIN_DISABLED). Copied.
@@ -25,7 +26,7 @@ struct admin;
 struct admin_options {
     struct store *store;
     struct rpc_channel *executor;
-    size_t check_app;
+    size_t check_app, test_credential;
     void (*app_deleted)(void *arg, struct str app_id);
     void *app_deleted_arg;
     const char *tokens;

@@ -29,6 +29,7 @@ static void app_to_proto(struct rpc_call *call, const struct store_app *app, Hed
     ret->requests_per_minute = app->requests_per_minute;
     ret->record = record_to_proto(app->record);
     ret->retention_days = app->retention_days;
+    ret->priority = app->priority;
     ret->created_at_ms = app->created_at_ms;
     ret->updated_at_ms = app->updated_at_ms;
 }
@@ -157,6 +158,8 @@ void admin_update_app(struct rpc_call *call)
         .app_id = str_c(request->app_id),
         .has_name = request->has_name_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_NAME_NAME,
         .has_disabled = request->has_disabled_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_DISABLED_DISABLED,
+        .has_priority = request->has_priority_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_PRIORITY_PRIORITY,
+        .priority = request->priority,
     };
     if (update.has_name)
         update.name = str_c(request->name);

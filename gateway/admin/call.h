@@ -20,7 +20,7 @@
 struct admin {
     struct store *store;
     struct rpc_channel *executor;
-    size_t check_app;
+    size_t check_app, test_credential;
     void (*app_deleted)(void *arg, struct str app_id);
     void *app_deleted_arg;
     struct str tokens[2]; /* ptr NULL: not set */
@@ -76,3 +76,6 @@ void admin_create_credential(struct rpc_call *call);
 void admin_list_credentials(struct rpc_call *call);
 void admin_update_credential(struct rpc_call *call);
 void admin_delete_credential(struct rpc_call *call);
+void admin_test_credential(struct rpc_call *call);
+void admin_set_model(struct rpc_call *call);
+void admin_list_models(struct rpc_call *call);

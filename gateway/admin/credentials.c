@@ -1,7 +1,17 @@
 /* credentials: what model providers know us by. Secrets go in and never come out. See call.h. */
 #include "gateway/admin/call.h"
 
-#include "shared/store/credential.h"
+#include "gateway/admin/check.h"
+#include "shared/store/rest.h"
+
+static void cooldown_to_proto(struct rpc_call *call, const struct store_rest *rest, Heddle__V1__Cooldown *ret)
+{
+    heddle__v1__cooldown__init(ret);
+    ret->model = admin_text(call, rest->model);
+    ret->until_ms = rest->until_ms;
+    ret->reason = admin_text(call, rest->reason);
+    ret->seen_by = admin_text(call, rest->seen_by);
+}
 
 static void credential_to_proto(struct rpc_call *call, const struct store_credential *credential,
                                 Heddle__V1__Credential *ret)
@@ -17,6 +27,13 @@ static void credential_to_proto(struct rpc_call *call, const struct store_creden
         ret->models[ret->n_models] = admin_text(call, credential->models[ret->n_models]);
     ret->weight = credential->weight;
     ret->disabled = credential->disabled;
+    ret->disabled_reason = admin_text(call, credential->disabled_reason);
+    ret->requests_per_minute = credential->requests_per_minute;
+    ret->tokens_per_minute = credential->tokens_per_minute;
+    ret->max_concurrent = credential->max_concurrent;
+    ret->cooldowns = admin_items(call, credential->rest_count, sizeof(Heddle__V1__Cooldown));
+    for (; ret->cooldowns != NULL && ret->n_cooldowns < credential->rest_count; ret->n_cooldowns++)
+        cooldown_to_proto(call, &credential->rests[ret->n_cooldowns], ret->cooldowns[ret->n_cooldowns]);
     ret->created_at_ms = credential->created_at_ms;
     ret->updated_at_ms = credential->updated_at_ms;
 }
@@ -45,40 +62,16 @@ static const struct str *read_globs(struct rpc_call *call, char *const *globs, s
     return ret;
 }
 
-static enum status_code check_url(const char *url, struct status *err)
-{
-    struct str text = str_c(url);
-    size_t host = str_starts(text, STR("http://")) ? 7 : str_starts(text, STR("https://")) ? 8 : 0;
-    if (host == 0 || text.len == host || text.ptr[host] == '/')
-        return status_field(err, "base_url", "must be an http:// or https:// address");
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 0x7f)
-            return status_field(err, "base_url", "holds white space or a control character");
-    }
-    return STATUS_OK;
-}
-
-/* A secret becomes a header of a request: what HTTP cannot carry there is refused here, with words. */
-static enum status_code check_secret(const char *secret, struct status *err)
-{
-    for (const char *c = secret; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return status_field(err, "secret", "holds a control character (a line end?)");
-    }
-    return STATUS_OK;
-}
-
 static enum status_code check_create(const Heddle__V1__CreateCredentialRequest *request, struct status *err)
 {
     if (request->provider[0] == '\0')
         return status_field(err, "provider", "is required, as exports name it: \"openai\"");
     if (request->name[0] == '\0')
         return status_field(err, "name", "is required");
-    if (request->protocol[0] != '\0' && !str_eq_c(str_c(request->protocol), "openai"))
-        return status_field(err, "protocol", "\"%.40s\" is not spoken; \"openai\" is", request->protocol);
-    if (check_url(request->base_url, err) != STATUS_OK)
+    if (check_protocol("protocol", str_c(request->protocol), err) != STATUS_OK ||
+        check_url("base_url", str_c(request->base_url), err) != STATUS_OK)
         return err->code;
-    return check_secret(request->secret, err);
+    return check_secret("secret", str_c(request->secret), err);
 }
 
 void admin_create_credential(struct rpc_call *call)
@@ -98,6 +91,9 @@ void admin_create_credential(struct rpc_call *call)
         .model_count = request->n_models,
         .weight = request->weight,
         .disabled = request->disabled,
+        .requests_per_minute = request->requests_per_minute,
+        .tokens_per_minute = request->tokens_per_minute,
+        .max_concurrent = request->max_concurrent,
     };
     if (create.models == NULL || check_create(request, &err) != STATUS_OK ||
         store_credential_create(admin_store(call), &create, answered, call, &err) != STATUS_OK)
@@ -134,52 +130,63 @@ void admin_list_credentials(struct rpc_call *call)
         admin_fail(call, &err);
 }
 
+/* What of the request is said, in the store's words, without the globs. */
+static struct store_credential_update read_update(const Heddle__V1__UpdateCredentialRequest *request)
+{
+    return (struct store_credential_update){
+        .credential_id = str_c(request->id),
+        .has_name = request->has_name_case != 0,
+        .name = str_c(request->has_name_case != 0 ? request->name : NULL),
+        .has_base_url = request->has_base_url_case != 0,
+        .base_url = str_c(request->has_base_url_case != 0 ? request->base_url : NULL),
+        .has_secret = request->has_secret_case != 0,
+        .secret = str_c(request->has_secret_case != 0 ? request->secret : NULL),
+        .has_models = request->models != NULL,
+        .has_weight = request->has_weight_case != 0,
+        .weight = request->weight,
+        .has_disabled = request->has_disabled_case != 0,
+        .disabled = request->disabled,
+        .ends_rests = request->end_cooldowns,
+        .has_requests_per_minute = request->has_requests_per_minute_case != 0,
+        .requests_per_minute = request->requests_per_minute,
+        .has_tokens_per_minute = request->has_tokens_per_minute_case != 0,
+        .tokens_per_minute = request->tokens_per_minute,
+        .has_max_concurrent = request->has_max_concurrent_case != 0,
+        .max_concurrent = request->max_concurrent,
+        .has_protocol = request->has_protocol_case != 0,
+        .protocol = str_c(request->has_protocol_case != 0 ? request->protocol : NULL),
+    };
+}
+
+static enum status_code check_update(const Heddle__V1__UpdateCredentialRequest *request,
+                                     const struct store_credential_update *update, struct status *err)
+{
+    if (admin_check_id("id", request->id, err) != STATUS_OK ||
+        (update->has_base_url && check_url("base_url", update->base_url, err) != STATUS_OK) ||
+        (update->has_secret && check_secret("secret", update->secret, err) != STATUS_OK) ||
+        check_protocol("protocol", update->protocol, err) != STATUS_OK)
+        return err->code;
+    return STATUS_OK;
+}
+
 void admin_update_credential(struct rpc_call *call)
 {
     const Heddle__V1__UpdateCredentialRequest *request =
         admin_begin(call, &heddle__v1__update_credential_request__descriptor);
     if (request == NULL)
         return;
-    struct status err = {.code = STATUS_OK};
-    struct store_credential_update update = {.credential_id = str_c(request->id)};
-    update.has_name = request->has_name_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_NAME_NAME;
-    update.has_base_url =
-        request->has_base_url_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_BASE_URL_BASE_URL;
-    update.has_secret = request->has_secret_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_SECRET_SECRET;
-    update.has_weight = request->has_weight_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_WEIGHT_WEIGHT;
-    update.has_disabled =
-        request->has_disabled_case == HEDDLE__V1__UPDATE_CREDENTIAL_REQUEST__HAS_DISABLED_DISABLED;
-    update.has_models = request->models != NULL;
-    if (request->end_cooldowns) {
-        status_field(&err, "end_cooldowns", "this release rests no credentials, so there is nothing to end");
-        err.code = STATUS_UNIMPLEMENTED;
-        err.reason = "NOT_ENFORCED";
-        admin_fail(call, &err);
-        return;
-    }
-    if (admin_check_id("id", request->id, &err) == STATUS_OK && update.has_base_url)
-        err.code = check_url(request->base_url, &err);
-    if (err.code == STATUS_OK && update.has_secret)
-        err.code = check_secret(request->secret, &err);
-    if (err.code == STATUS_OK && update.has_models) {
+    struct status err;
+    struct store_credential_update update = read_update(request);
+    enum status_code rc = check_update(request, &update, &err);
+    if (rc == STATUS_OK && update.has_models) {
         update.model_count = request->models->n_globs;
         update.models = read_globs(call, request->models->globs, update.model_count, &err);
+        if (update.models == NULL)
+            rc = err.code;
     }
-    if (err.code != STATUS_OK) {
-        admin_fail(call, &err);
-        return;
-    }
-    if (update.has_name)
-        update.name = str_c(request->name);
-    if (update.has_base_url)
-        update.base_url = str_c(request->base_url);
-    if (update.has_secret)
-        update.secret = str_c(request->secret);
-    if (update.has_weight)
-        update.weight = request->weight;
-    if (update.has_disabled)
-        update.disabled = request->disabled;
-    if (store_credential_update(admin_store(call), &update, answered, call, &err) != STATUS_OK)
+    if (rc == STATUS_OK)
+        rc = store_credential_update(admin_store(call), &update, answered, call, &err);
+    if (rc != STATUS_OK)
         admin_fail(call, &err);
 }
 

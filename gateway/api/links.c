@@ -14,6 +14,8 @@ static const struct rpc_client_method methods[] = {
                    &heddle__executor__v1__stop_response__descriptor},
     [LINK_CHECK_APP] = {"/heddle.executor.v1.ExecutorService/CheckApp",
                         &heddle__executor__v1__check_app_response__descriptor},
+    [LINK_TEST_CREDENTIAL] = {"/heddle.executor.v1.ExecutorService/TestCredential",
+                              &heddle__v1__test_credential_response__descriptor},
 };
 
 struct link {

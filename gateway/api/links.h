@@ -12,7 +12,7 @@
 /* ms. After which an executor may be there, or have room. */
 #define LINK_RETRY_MS 1000
 
-enum link_method { LINK_EXECUTE, LINK_STOP, LINK_CHECK_APP };
+enum link_method { LINK_EXECUTE, LINK_STOP, LINK_CHECK_APP, LINK_TEST_CREDENTIAL };
 
 struct links;
 /* token: shown to executors; NULL: none. Errors of rpc_channel_new(). */
