@@ -17,8 +17,8 @@
 
 struct config {
     const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file,
-        *durability;
-    int64_t workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
+        *durability, *all_resting;
+    int64_t waiting_calls, workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
     bool insecure;
 };
 
@@ -36,6 +36,12 @@ static const struct option options[] = {
     {ROW(durability), .kind = OPTION_CHOICE, .fallback = "power", .choices = "power|process",
      .help = "what the end of a run has to survive before its caller hears of it: power (the disk has it) or "
              "process (the system has it)."},
+    {ROW(all_resting), .kind = OPTION_CHOICE, .fallback = "wait", .choices = "wait|fail",
+     .help = "what a model call does while every credential for its model rests or is full: wait in line as "
+             "long as "
+             "its deadline allows, or fail at once."},
+    {ROW(waiting_calls), .kind = OPTION_INT, .fallback = "10000", .min = 1, .max = 1000000,
+     .help = "model calls that may wait in line at a time; more fail at once."},
     {ROW(workers), .kind = OPTION_INT, .fallback = "0", .max = WORKERS_MAX,
      .help = "threads that run graphs; 0: one per two cores, at least one."},
     OPTION_RPC_THREADS(struct config),
@@ -117,7 +123,11 @@ static const char *own_address(const struct config *config)
 
 static enum status_code start_services(struct process *p, const struct config *config, struct status *err)
 {
-    const struct model_source_options model_options = {.store = p->store, .ca_file = config->ca_file};
+    const struct model_source_options model_options = {.store = p->store,
+                                                       .ca_file = config->ca_file,
+                                                       .seen_by = p->instance_id,
+                                                       .may_wait = strcmp(config->all_resting, "wait") == 0,
+                                                       .waiting_max = (size_t)config->waiting_calls};
     const struct rpc_server_options server_options = {.address = config->listen,
                                                       .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
     if (helpers_new(threads_or(0, 2), &p->helpers, err) != STATUS_OK ||
@@ -139,6 +149,7 @@ static enum status_code start_services(struct process *p, const struct config *c
         .journal = p->journal,
         .instance_id = p->instance_id,
         .token = config->executor_token,
+        .ca_file = config->ca_file,
         .address = own_address(config),
         .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
     };
@@ -160,10 +171,10 @@ enum { RECORD_THREADS = 2 };
 static enum status_code open_records(struct process *p, const struct config *config, struct status *err)
 {
     const struct store_options record_options = {.file = STORE_RECORDS,
-                                          .role = STORE_EXECUTOR,
-                                          .schema = STORE_MIGRATE,
-                                          .master_key = config->master_key,
-                                          .threads = RECORD_THREADS};
+                                                 .role = STORE_EXECUTOR,
+                                                 .schema = STORE_MIGRATE,
+                                                 .master_key = config->master_key,
+                                                 .threads = RECORD_THREADS};
     uuid_format(uuid_v7(), p->instance_id);
     if (store_open(config->store, &record_options, &p->records, err) != STATUS_OK ||
         instance_take(config->store, "executor", p->instance_id, &p->instance, err) != STATUS_OK)
@@ -201,6 +212,7 @@ static void stop(struct process *p, int64_t until_ms)
         rpc_server_stop(p->server, until_ms);
     rpc_server_free(p->server);
     /* What was asked is answered; afterwards nobody asks workers or helpers for anything. */
+    model_source_stop(p->models);
     store_close(p->store);
     store_close(p->records);
     helpers_free(p->helpers);

@@ -1,25 +1,30 @@
 /*
- * backend: model calls of the workers: a credential of the pool, a protocol, a request on the worker's loop.
+ * backend: model calls of the workers: the credentials and models of the store, kept up to date, and a client on each loop.
  * Threads  model_source is made by the main thread and used by all; what its backend opens belongs to one loop.
  */
 #pragma once
+#include "executor/model/call.h"
 #include "executor/worker/workers.h"
 #include "shared/store/store.h"
 
-/* ms. Longest silence of a model: a long prompt may think for minutes. */
-#define MODEL_IDLE_MS 300000
-/* bytes. Of an answer that is not a stream, or of an error's body. */
-#define MODEL_BODY_BYTES_MAX ((size_t)16 * 1024 * 1024)
-
 struct model_source;
-/* ca_file: PEM of authorities for TLS; NULL: the system's. */
+/*
+ * ca_file      PEM of authorities for TLS; NULL: the system's
+ * seen_by      instance id: who saw a refusal; borrowed
+ * may_wait     when all credentials for a model rest or are full, its calls wait in line; else they fail at once
+ * waiting_max  calls that may wait at a time; 0: LINE_CALLS_MAX
+ */
 struct model_source_options {
     struct store *store;
-    const char *ca_file;
+    const char *ca_file, *seen_by;
+    bool may_wait;
+    size_t waiting_max;
 };
 /* Reads the credentials (waits for them) and follows their changes. Errors of the store; RESOURCE_EXHAUSTED. */
 MUST_CHECK enum status_code model_source_new(const struct model_source_options *options,
                                              struct model_source **ret_source, struct status *err);
+/* Nothing is asked of the store any more: before it is closed, which may be before the workers end. NULL is fine. */
+void model_source_stop(struct model_source *source);
 /* After the store is closed and the workers are gone. NULL is fine. */
 void model_source_free(struct model_source *source);
 struct model_backend model_source_backend(struct model_source *source);
@@ -28,3 +33,5 @@ struct model_backend model_source_backend(struct model_source *source);
  * been read anew, if they were behind.
  */
 void model_source_catch_up(struct model_source *source, uint64_t generation);
+/* Counts since the start. */
+const struct model_stats *model_source_stats(const struct model_source *source);

@@ -1,120 +1,51 @@
 /* pool: see the header. */
 #include "executor/model/pool.h"
 
-#include "shared/base/arena.h"
-#include "shared/base/crypto.h"
-#include "shared/base/log.h"
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 /* buckets; a power of two. */
 #define BUCKETS 1024
-/* bytes. Texts of STORE_CREDENTIALS_MAX credentials, and the lanes. */
-#define POOL_BYTES_MAX ((size_t)128 * 1024 * 1024)
+/* bytes. Texts of STORE_CREDENTIALS_MAX credentials and STORE_MODELS_MAX models, and the lanes. */
+#define POOL_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
-/* Those who serve one model of one provider, and how much each is due. */
-struct lane {
-    struct lane *next;
-    struct str provider, model;
-    const struct credential **members;
-    struct rest **rests; /* of the members */
-    int64_t *due;
-    size_t count;
-};
 struct pool {
     atomic_size_t refs;
-    struct rests *rests;
-    struct arena arena;
+    struct standings *standings;
+    struct arena arena; /* under the standings' lock once the pool is shared */
     struct credential *credentials;
     size_t count;
-    pthread_mutex_t lock; /* lanes and arena, once the pool is shared */
-    struct lane *buckets[BUCKETS];
+    struct settings *settings; /* or NULL */
+    struct lane *lanes[BUCKETS];
     size_t lane_count;
 };
 
-static struct str last_part(struct str provider)
+static size_t bucket_of(struct str workspace_id, struct str provider, struct str model)
 {
-    for (size_t i = provider.len; i-- > 0;) {
-        if (provider.ptr[i] == '/')
-            return str_sub(provider, i + 1, provider.len);
-    }
-    return provider;
+    return ((str_hash(workspace_id) * 31 + str_hash(provider)) * 31 + str_hash(model)) % BUCKETS;
 }
 
-/* The header list of a credential. INVALID_ARGUMENT: not to be carried by HTTP; RESOURCE_EXHAUSTED: no memory. */
-static enum status_code make_headers(struct str secret, struct http_headers **ret_headers)
-{
-    struct status err;
-    struct buf bearer;
-    struct http_headers *headers = http_headers_new();
-    if (headers == NULL)
-        return STATUS_RESOURCE_EXHAUSTED;
-    buf_init(&bearer, STORE_SECRET_BYTES_MAX + 16);
-    buf_put_c(&bearer, "Bearer ");
-    buf_put(&bearer, secret);
-    enum status_code rc = bearer.failed ? STATUS_RESOURCE_EXHAUSTED : STATUS_OK;
-    if (rc == STATUS_OK)
-        rc = http_headers_add(headers, STR("Content-Type"), STR("application/json"), &err);
-    if (rc == STATUS_OK)
-        rc = http_headers_add(headers, STR("Accept"), STR("text/event-stream"), &err);
-    if (rc == STATUS_OK && secret.len > 0)
-        rc = http_headers_add(headers, STR("Authorization"), buf_str(&bearer), &err);
-    if (bearer.ptr != NULL)
-        secret_wipe(bearer.ptr, bearer.len);
-    buf_fini(&bearer);
-    if (rc == STATUS_OK)
-        *ret_headers = headers;
-    else
-        http_headers_unref(headers);
-    return rc;
-}
-
-/* False: no memory. What is wrong with a credential itself only makes it unusable. */
-static bool read_credential(struct pool *pool, const struct store_credential_opened *from,
-                            struct credential *ret)
-{
-    struct arena *arena = &pool->arena;
-    struct str url = from->credential.base_url;
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    ret->pool = pool;
-    ret->id = arena_copy(arena, from->credential.credential_id);
-    ret->provider = arena_copy(arena, last_part(from->credential.provider));
-    ret->name = arena_copy(arena, from->credential.name);
-    ret->base_url = arena_copy(arena, url);
-    ret->weight = from->credential.weight < 1 ? 1 : from->credential.weight;
-    struct str *models = arena_array(arena, from->credential.model_count + 1, sizeof *models);
-    for (; models != NULL && ret->model_count < from->credential.model_count; ret->model_count++)
-        models[ret->model_count] = arena_copy(arena, from->credential.models[ret->model_count]);
-    ret->models = models;
-    enum status_code rc = make_headers(from->secret, &ret->headers);
-    ret->is_usable = !from->credential.disabled && from->problem.len == 0 && rc == STATUS_OK &&
-                     str_eq(from->credential.protocol, STR("openai"));
-    if (from->problem.len > 0)
-        log_warn("credential_unusable", LOG_STR("name", from->credential.name),
-                 LOG_STR("why", from->problem));
-    return rc != STATUS_RESOURCE_EXHAUSTED;
-}
-
-enum status_code pool_new(const struct store_credential_set *set, struct rests *rests, struct pool **ret_pool,
-                          struct status *err)
+enum status_code pool_new(const struct store_credential_set *credentials,
+                          const struct store_model_page *models, struct standings *standings,
+                          struct pool **ret_pool, struct status *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
     atomic_init(&pool->refs, 1);
-    pool->rests = rests;
-    pthread_mutex_init(&pool->lock, NULL);
+    pool->standings = standings;
     arena_init(&pool->arena, POOL_BYTES_MAX);
-    pool->credentials = arena_array(&pool->arena, set->count + 1, sizeof *pool->credentials);
+    pool->credentials = arena_array(&pool->arena, credentials->count + 1, sizeof *pool->credentials);
     bool has_memory = pool->credentials != NULL;
-    for (; has_memory && pool->count < set->count; pool->count++)
-        has_memory = read_credential(pool, &set->credentials[pool->count], &pool->credentials[pool->count]);
-    if (!has_memory || pool->arena.failed) {
+    for (size_t i = 0; has_memory && i < credentials->count; i++) {
+        has_memory = credential_read(&pool->arena, &credentials->credentials[i], &pool->credentials[i]);
+        pool->count++; /* also half of one: it has headers to free */
+    }
+    if (!has_memory) {
         pool_unref(pool);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "pool: out of memory");
     }
+    pool->settings = take_settings;
     *ret_pool = pool;
     return STATUS_OK;
 }
@@ -130,145 +61,199 @@ void pool_unref(struct pool *pool)
     if (pool == NULL || atomic_fetch_sub(&pool->refs, 1) != 1)
         return;
     for (size_t i = 0; i < pool->count; i++)
-        http_headers_unref(pool->credentials[i].headers);
-    pthread_mutex_destroy(&pool->lock);
+        credential_fini(&pool->credentials[i]);
+    settings_free(pool->settings);
     arena_fini(&pool->arena);
     free(pool);
 }
 
-static bool fits(const struct credential *credential, struct str provider, struct str model)
+const struct model_settings *pool_settings(const struct pool *pool, struct str workspace_id,
+                                           struct str provider, struct str model)
 {
-    /* An export that names no provider takes whoever serves its model. */
-    bool is_of_provider = provider.len == 0 || str_fits(provider, credential->provider);
-    if (!credential->is_usable || !is_of_provider)
-        return false;
-    for (size_t i = 0; i < credential->model_count; i++) {
-        if (str_fits(model, credential->models[i]))
-            return true;
-    }
-    return false;
+    return settings_find(pool->settings, workspace_id, provider, model);
 }
 
-static struct lane **bucket_of(struct pool *pool, struct str provider, struct str model)
+/* --- lanes; under the lock --- */
+
+static bool add_member(struct pool *pool, struct lane *lane, const struct credential *credential)
 {
-    return &pool->buckets[(str_hash(provider) * 31 + str_hash(model)) % BUCKETS];
+    const struct model_settings *s = lane->settings;
+    const struct protocol *protocol = s->protocol != NULL ? s->protocol : credential->protocol;
+    struct lane_member *m = &lane->members[lane->count];
+    *m = (struct lane_member){.credential = credential,
+                              .protocol = protocol,
+                              .headers = credential_headers(credential, protocol),
+                              .rest = standings_of(pool->standings, credential->id, lane->upstream_model)};
+    if (m->headers != NULL && m->rest != NULL)
+        lane->count++;
+    return m->rest != NULL;
 }
 
-/* Under the lock. NULL: no memory for another lane. */
-static struct lane *lane_of(struct pool *pool, struct str provider, struct str model)
+/* NULL: no memory, or POOL_LANES_MAX. */
+static struct lane *make_lane(struct pool *pool, const struct pool_query *query, struct str provider)
 {
-    struct lane **bucket = bucket_of(pool, provider, model);
-    for (struct lane *lane = *bucket; lane != NULL; lane = lane->next) {
-        if (str_eq(lane->provider, provider) && str_eq(lane->model, model))
-            return lane;
-    }
-    if (pool->lane_count == POOL_LANES_MAX)
+    struct lane *lane = pool->lane_count < POOL_LANES_MAX ? arena_alloc(&pool->arena, sizeof *lane) : NULL;
+    if (lane == NULL)
         return NULL;
-    struct lane *lane = arena_alloc(&pool->arena, sizeof *lane);
-    const struct credential **members = arena_array(&pool->arena, pool->count + 1, sizeof *members);
-    struct rest **rests = arena_array(&pool->arena, pool->count + 1, sizeof *rests);
-    int64_t *due = arena_array(&pool->arena, pool->count + 1, sizeof *due);
-    struct str provider_copy = arena_copy(&pool->arena, provider),
-               model_copy = arena_copy(&pool->arena, model);
-    if (lane == NULL || members == NULL || rests == NULL || due == NULL || provider_copy.ptr == NULL ||
-        model_copy.ptr == NULL)
+    *lane = (struct lane){.workspace_id = arena_copy(&pool->arena, query->workspace_id),
+                          .provider = arena_copy(&pool->arena, provider),
+                          .model = arena_copy(&pool->arena, query->model),
+                          .settings = pool_settings(pool, query->workspace_id, provider, query->model)};
+    struct str other = lane->settings->upstream_model;
+    lane->upstream_model = other.len > 0 ? other : lane->model;
+    size_t fitting = 0;
+    for (size_t i = 0; i < pool->count; i++)
+        fitting += credential_fits(&pool->credentials[i], lane->workspace_id, provider, lane->upstream_model);
+    lane->members = arena_array(&pool->arena, fitting + 1, sizeof *lane->members);
+    if (lane->members == NULL || pool->arena.failed)
         return NULL;
-    *lane = (struct lane){.next = *bucket,
-                          .provider = provider_copy,
-                          .model = model_copy,
-                          .members = members,
-                          .rests = rests,
-                          .due = due};
     for (size_t i = 0; i < pool->count; i++) {
-        if (!fits(&pool->credentials[i], provider, model))
-            continue;
-        if (pool->rests != NULL)
-            lane->rests[lane->count] = rests_of(pool->rests, pool->credentials[i].id, model_copy);
-        lane->members[lane->count++] = &pool->credentials[i];
+        const struct credential *c = &pool->credentials[i];
+        if (credential_fits(c, lane->workspace_id, provider, lane->upstream_model) &&
+            !add_member(pool, lane, c))
+            return NULL;
     }
+    struct lane **bucket = &pool->lanes[bucket_of(query->workspace_id, provider, query->model)];
+    lane->next = *bucket;
     *bucket = lane;
     pool->lane_count++;
     return lane;
 }
 
-static bool was_tried(const struct pool_query *query, const struct credential *credential)
+static struct lane *lane_of(struct pool *pool, const struct pool_query *query)
 {
-    for (size_t i = 0; i < query->tried_count; i++) {
-        if (query->tried[i] == credential)
-            return true;
+    struct str provider = provider_last_part(query->provider);
+    struct lane *lane = pool->lanes[bucket_of(query->workspace_id, provider, query->model)];
+    for (; lane != NULL; lane = lane->next) {
+        if (str_eq(lane->workspace_id, query->workspace_id) && str_eq(lane->provider, provider) &&
+            str_eq(lane->model, query->model))
+            return lane;
     }
-    return false;
+    return make_lane(pool, query, provider);
 }
 
-/*
- * Smooth weighted round robin: all that may be taken grow by their weight, the one most due is taken and pays for them.
- * SIZE_MAX: none may be taken.
- */
-static size_t take_turn(struct lane *lane, const struct pool_query *query)
+struct lane *pool_lane(struct pool *pool, const struct pool_query *query)
 {
-    size_t best = SIZE_MAX;
-    int64_t total = 0;
-    for (size_t i = 0; i < lane->count; i++) {
-        if (!rest_is_over(lane->rests[i], query->now_ms) || was_tried(query, lane->members[i]))
-            continue;
-        lane->due[i] += lane->members[i]->weight;
-        total += lane->members[i]->weight;
-        if (best == SIZE_MAX || lane->due[i] > lane->due[best])
-            best = i;
-    }
-    if (best != SIZE_MAX)
-        lane->due[best] -= total;
-    return best;
+    pthread_mutex_lock(&pool->standings->lock);
+    struct lane *lane = lane_of(pool, query);
+    pthread_mutex_unlock(&pool->standings->lock);
+    return lane;
 }
 
-/* The one whose rest ends first; SIZE_MAX: there is none. */
-static size_t first_back(const struct lane *lane)
-{
-    size_t best = SIZE_MAX;
-    int64_t best_ms = INT64_MAX;
-    for (size_t i = 0; i < lane->count; i++) {
-        int64_t until_ms = lane->rests[i] == NULL ? INT64_MIN : atomic_load(&lane->rests[i]->until_ms);
-        if (best != SIZE_MAX && until_ms >= best_ms)
-            continue;
-        best = i;
-        best_ms = until_ms;
-    }
-    return best;
-}
+/* --- picks --- */
 
-/* Without memory of the picks before. */
-static const struct credential *first_fitting(const struct pool *pool, const struct pool_query *query)
+static enum status_code none_fits(const struct pool_query *query, struct status *err)
 {
-    for (size_t i = 0; i < pool->count; i++) {
-        const struct credential *credential = &pool->credentials[i];
-        if (fits(credential, last_part(query->provider), query->model) && !was_tried(query, credential))
-            return credential;
-    }
-    return NULL;
-}
-
-enum status_code pool_pick(struct pool *pool, const struct pool_query *query, struct pool_choice *ret,
-                           struct status *err)
-{
-    struct str name = last_part(query->provider);
-    *ret = (struct pool_choice){NULL, NULL};
-    pthread_mutex_lock(&pool->lock);
-    struct lane *lane = lane_of(pool, name, query->model);
-    size_t best = lane == NULL ? SIZE_MAX : take_turn(lane, query);
-    if (lane != NULL && best == SIZE_MAX && query->tried_count == 0)
-        best = first_back(lane);
-    if (best != SIZE_MAX)
-        *ret = (struct pool_choice){lane->members[best], lane->rests[best]};
-    else if (lane == NULL)
-        ret->credential = first_fitting(pool, query);
-    pthread_mutex_unlock(&pool->lock);
-    if (ret->credential != NULL)
-        return STATUS_OK;
-    if (query->tried_count > 0)
-        return status_reason(err, STATUS_RESOURCE_EXHAUSTED, "ALL_TRIED",
-                             "no other credential serves model \"%.*s\" now", STR_ARG(query->model));
+    struct str name = provider_last_part(query->provider);
     return status_reason(err, STATUS_FAILED_PRECONDITION, "NO_CREDENTIAL",
                          "no enabled credential serves model \"%.*s\" of provider \"%.*s\"; add one with "
                          "heddlectl credential add --provider \"%.*s\"",
                          STR_ARG(query->model), STR_ARG(name), STR_ARG(name));
+}
+
+static enum status_code no_memory(struct status *err)
+{
+    return status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for another model, or too many models");
+}
+
+/* Why nobody was taken. */
+static enum status_code nobody(const struct lane *lane, const struct pool_query *query, int64_t back_ms,
+                               struct status *err)
+{
+    if (back_ms == INT64_MIN && (query->lane.tried_count > 0 && lane->count > 0))
+        return status_reason(err, STATUS_RESOURCE_EXHAUSTED, "ALL_TRIED",
+                             "no other credential serves model \"%.*s\" now", STR_ARG(query->model));
+    if (back_ms == INT64_MIN)
+        return none_fits(query, err);
+    status_reason(err, STATUS_UNAVAILABLE, "ALL_RESTING",
+                  "all credentials for model \"%.*s\" rest or are full", STR_ARG(query->model));
+    err->retry_ms = back_ms == INT64_MAX ? 0 : back_ms - query->lane.now_ms;
+    return err->code;
+}
+
+enum status_code pool_take(struct pool *pool, const struct pool_query *query, struct pool_pick *ret,
+                           int64_t *ret_back_ms, struct status *err)
+{
+    enum status_code rc = STATUS_OK;
+    *ret = (struct pool_pick){.credential = NULL};
+    pthread_mutex_lock(&pool->standings->lock);
+    struct lane *lane = lane_of(pool, query);
+    const struct lane_member *m = lane == NULL ? NULL : lane_take(lane, &query->lane, ret_back_ms);
+    if (m != NULL) {
+        *ret = (struct pool_pick){.credential = m->credential,
+                                  .settings = lane->settings,
+                                  .model = lane->upstream_model,
+                                  .protocol = m->protocol,
+                                  .headers = m->headers,
+                                  .rest = m->rest,
+                                  .is_trial = m->rest->needs_trial};
+        if (!quota_reserve(&m->rest->standing->quota, &m->credential->limits, query->lane.tokens,
+                           query->lane.now_ms, &ret->hold))
+            rc = no_memory(err);
+        else if (ret->is_trial)
+            m->rest->on_trial = true;
+    }
+    pthread_mutex_unlock(&pool->standings->lock);
+    if (lane == NULL)
+        return no_memory(err);
+    return m == NULL ? nobody(lane, query, *ret_back_ms, err) : rc;
+}
+
+struct standing_change pool_end(struct pool *pool, struct pool_pick *pick, enum pool_outcome outcome,
+                                const struct attempt_failure *failure, int64_t tokens, int64_t now_ms)
+{
+    struct standing_change change = {.for_ms = 0};
+    pthread_mutex_lock(&pool->standings->lock);
+    quota_settle(&pick->rest->standing->quota, &pick->hold, tokens, now_ms);
+    if (pick->is_trial)
+        pick->rest->on_trial = false;
+    if (outcome == POOL_ANSWERED)
+        standing_answered(pick->rest);
+    else if (outcome == POOL_REFUSED)
+        change = standing_refused(pick->rest, failure->refusal, failure->asked_ms,
+                                  pick->credential->version_ms, now_ms);
+    pthread_mutex_unlock(&pool->standings->lock);
+    return change;
+}
+
+/* fn for every rest that is known; under the lock. */
+static void for_each_rest(struct standings *standings, int64_t now_ms,
+                          void (*fn)(struct rest *rest, int64_t now_ms))
+{
+    for (size_t i = 0; i < ARRAY_LEN(standings->buckets); i++) {
+        for (struct standing *s = standings->buckets[i]; s != NULL; s = s->next) {
+            for (struct rest *rest = s->rests; rest != NULL; rest = rest->next)
+                fn(rest, now_ms);
+        }
+    }
+}
+
+static void unlist(struct rest *rest, int64_t now_ms)
+{
+    (void)now_ms;
+    rest->is_listed = false;
+}
+
+static void end_unlisted(struct rest *rest, int64_t now_ms)
+{
+    if (!rest->is_listed && rest->is_stored && rest->until_ms > now_ms) {
+        rest->until_ms = now_ms;
+        rest->refusals = 0;
+    }
+    rest->is_stored = rest->is_listed;
+}
+
+void pool_take_rests(struct standings *standings, const struct store_rest_set *rests, int64_t now_ms)
+{
+    pthread_mutex_lock(&standings->lock);
+    for_each_rest(standings, now_ms, unlist);
+    for (size_t i = 0; i < rests->count; i++) {
+        struct rest *rest = standings_of(standings, rests->rests[i].credential_id, rests->rests[i].model);
+        if (rest == NULL)
+            continue;
+        standing_rests(rest, rests->rests[i].remaining_ms, now_ms);
+        rest->is_listed = true;
+    }
+    for_each_rest(standings, now_ms, end_unlisted);
+    pthread_mutex_unlock(&standings->lock);
 }

@@ -15,6 +15,7 @@ struct trial {
     const struct trial_params *params;
     struct trial_result *ret;
     uv_loop_t loop;
+    uv_timer_t look;
     struct http_client *http;
     struct http_headers *headers;
     struct attempt *attempt; /* NULL: it is over, or the list is asked for */
@@ -154,8 +155,23 @@ static enum status_code ask_list(struct trial *t, int64_t total_ms, struct statu
 
 /* --- both --- */
 
+static void on_look(uv_timer_t *look)
+{
+    struct trial *t = look->data;
+    if (!atomic_load(t->params->is_given_up) || t->is_over)
+        return;
+    set_words(t, STR("given up"));
+    t->ret->refusal = REFUSAL_UNAVAILABLE;
+    t->ret->error_type = "InvokeConnectionError";
+    end(t);
+}
+
 static void run(struct trial *t)
 {
+    uv_timer_init(&t->loop, &t->look);
+    t->look.data = t;
+    if (t->params->is_given_up != NULL)
+        uv_timer_start(&t->look, on_look, TRIAL_LOOK_MS, TRIAL_LOOK_MS);
     while (!t->is_over) {
         uv_run(&t->loop, UV_RUN_ONCE);
         if (t->has_spoken && !t->is_over) {
@@ -166,6 +182,7 @@ static void run(struct trial *t)
     }
     if (t->attempt != NULL)
         attempt_cancel(t->attempt);
+    uv_close((uv_handle_t *)&t->look, NULL);
 }
 
 enum status_code trial_run(const struct trial_params *params, struct trial_result *ret, struct status *err)

@@ -4,9 +4,12 @@
  */
 #pragma once
 #include "executor/model/attempt.h"
+#include <stdatomic.h>
 
 /* ms, default. From start to end. */
 #define TRIAL_MS 15000
+/* ms. Between two looks whether anybody still wants to know. */
+#define TRIAL_LOOK_MS 50
 /* bytes. Of what the provider says. */
 enum { TRIAL_WORDS_BYTES_MAX = 1024 };
 
@@ -15,12 +18,14 @@ enum { TRIAL_WORDS_BYTES_MAX = 1024 };
  * model      as the provider is to be asked for it; "": only its list of models is asked for
  * ca_file    PEM of authorities for TLS; NULL: the system's
  * total_ms   0: TRIAL_MS
+ * is_given_up   set by another thread: nobody wants to know any more, and the trial ends within TRIAL_LOOK_MS; NULL: never
  */
 struct trial_params {
     const struct protocol *protocol;
     struct str secret, base_url, model;
     const char *ca_file;
     int64_t total_ms;
+    const atomic_bool *is_given_up;
 };
 
 /*

@@ -1,7 +1,7 @@
 /* admission: see the header. */
 #include "gateway/admission/admission.h"
 
-#include "gateway/admission/window.h"
+#include "shared/base/window.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* window: see the header. */
-#include "gateway/admission/window.h"
+#include "shared/base/window.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * window: the times at which something happened within the last ADMISSION_WINDOW_MS, the oldest first.
+ * window: the times at which something happened lately, the oldest first.
  * Threads  belongs to one at a time.
  */
 #pragma once
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* times. 8 MB: no app has a higher limit per minute that matters. */
+/* times. 8 MB: no limit per minute that matters is higher. */
 #define WINDOW_TIMES_MAX 1000000
 
 struct window {     /* zeroed: empty */
