@@ -1,5 +1,6 @@
 /* heddlectl: the command-line client. The table of its commands, and the options of all. */
 #include "gateway/ctl/admin_commands.h"
+#include "gateway/ctl/records.h"
 #include "gateway/ctl/runs.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,35 @@ static const struct ctl_option run_options[] = {
     {"events", NULL, "one line per event instead of the outputs"},
 };
 static const struct ctl_option stop_options[] = {{"user", "NAME", "the run's end user (default heddlectl)"}};
+static const struct ctl_option runs_list_options[] = {
+    {"status", "STATUS", "only these: running, succeeded, partial-succeeded, failed, stopped"},
+    {"reason", "REASON", "only those that ended for this: node-failed, executor-lost, deadline ..."},
+    {"user", "NAME", "only those of this end user"},
+    {"conversation", "ID", "only those of this conversation"},
+    {"keyword", "TEXT", "only those with this in inputs, outputs or user"},
+    {"since", "SPAN", "only those begun within 90s, 15m, 12h, 7d"},
+    {"limit", "N", "so many at most (default 50)"},
+};
+static const struct ctl_option runs_show_options[] = {{"full", NULL, "inputs and outputs uncut"}};
+static const struct ctl_option runs_tail_options[] = {
+    {"user", "NAME", "only those of this end user"},
+    {"limit", "N", "begin with the last N (default 10)"},
+};
+static const struct ctl_option conversation_options[] = {
+    {"user", "NAME", "the end user (default heddlectl)"}};
+static const struct ctl_option messages_options[] = {
+    {"user", "NAME", "the end user (default heddlectl)"},
+    {"limit", "N", "the newest N (default 20)"},
+    {"before", "MESSAGE", "those before this one"},
+};
+static const struct ctl_option rename_options[] = {
+    {"user", "NAME", "the end user (default heddlectl)"},
+    {"auto", NULL, "name it after its first message"},
+};
+static const struct ctl_option conversation_delete_options[] = {
+    {"user", "NAME", "the end user (default heddlectl)"},
+    {"yes", NULL, "really"},
+};
 static const struct ctl_option health_options[] = {{"wait", "SECONDS", "keep asking that long"}};
 
 static const struct ctl_command commands[] = {
@@ -101,6 +131,22 @@ static const struct ctl_command commands[] = {
      "Ctrl-C stops the run; a second one leaves at once. Exit code 1: the run failed, or the call did.", 0, 0,
      OPTIONS(run_options), run_workflow},
     {"stop", "TASK", "Stops a run", NULL, 1, 1, OPTIONS(stop_options), stop_task},
+    {"runs list", "", "Lists the runs of an app, the newest first", NULL, 0, 0, OPTIONS(runs_list_options),
+     runs_list},
+    {"runs show", "RUN", "Shows one run: how and why it ended, its nodes, who refused what", NULL, 1, 1,
+     OPTIONS(runs_show_options), runs_show},
+    {"runs tail", "", "Shows runs as they begin and end, until Ctrl-C", NULL, 0, 0,
+     OPTIONS(runs_tail_options), runs_tail},
+    {"conversations list", "", "Lists the conversations of an end user", NULL, 0, 0,
+     OPTIONS(conversation_options), conversations_list},
+    {"conversations messages", "CONVERSATION", "Shows what was said", NULL, 1, 1, OPTIONS(messages_options),
+     conversations_messages},
+    {"conversations variables", "CONVERSATION", "Shows what it remembers", NULL, 1, 1,
+     OPTIONS(conversation_options), conversations_variables},
+    {"conversations rename", "CONVERSATION [NAME]", "Gives it a name", NULL, 1, 2, OPTIONS(rename_options),
+     conversations_rename},
+    {"conversations delete", "CONVERSATION", "Removes it with its messages and variables", NULL, 1, 1,
+     OPTIONS(conversation_delete_options), conversations_delete},
     {"health", "", "Asks the gateway whether it serves", NULL, 0, 0, OPTIONS(health_options), gateway_health},
 };
 

@@ -5,6 +5,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "heddle/v1/admin.pb-c.h"
 #include "heddle/v1/chat.pb-c.h"
+#include "heddle/v1/conversation.pb-c.h"
 #include "heddle/v1/task.pb-c.h"
 #include "heddle/v1/workflow.pb-c.h"
 #include "shared/base/clock.h"
@@ -22,9 +23,20 @@
     {                                                                                                        \
         "/heddle.v1.AdminService/" method, &heddle__v1__##reply##__descriptor                                \
     }
+#define CONVERSATIONS(method, reply)                                                                         \
+    {                                                                                                        \
+        "/heddle.v1.ConversationService/" method, &heddle__v1__##reply##__descriptor                         \
+    }
 static const struct rpc_client_method methods[] = {
     [METHOD_SEND_MESSAGE] = {"/heddle.v1.ChatService/SendMessage", &heddle__v1__run_event__descriptor},
     [METHOD_RUN_WORKFLOW] = {"/heddle.v1.WorkflowService/RunWorkflow", &heddle__v1__run_event__descriptor},
+    [METHOD_GET_RUN] = {"/heddle.v1.WorkflowService/GetRun", &heddle__v1__run__descriptor},
+    [METHOD_LIST_RUNS] = {"/heddle.v1.WorkflowService/ListRuns", &heddle__v1__list_runs_response__descriptor},
+    [METHOD_LIST_CONVERSATIONS] = CONVERSATIONS("ListConversations", list_conversations_response),
+    [METHOD_LIST_MESSAGES] = CONVERSATIONS("ListMessages", list_messages_response),
+    [METHOD_RENAME_CONVERSATION] = CONVERSATIONS("RenameConversation", conversation),
+    [METHOD_DELETE_CONVERSATION] = CONVERSATIONS("DeleteConversation", delete_conversation_response),
+    [METHOD_LIST_VARIABLES] = CONVERSATIONS("ListVariables", list_variables_response),
     [METHOD_STOP_TASK] = {"/heddle.v1.TaskService/StopTask", &heddle__v1__stop_task_response__descriptor},
     [METHOD_HEALTH_CHECK] = {"/grpc.health.v1.Health/Check",
                              &grpc__health__v1__health_check_response__descriptor},
@@ -171,7 +183,7 @@ static const char *hint_for(const struct ctl *ctl, const struct status *status)
         return ctl->token == NULL
                    ? "no token was given: set HEDDLE_TOKEN, or use --token-stdin"
                    : "is HEDDLE_TOKEN the right one? app, key and credential take the administrator's "
-                     "token, chat, run and stop an app's API key";
+                     "token, chat, run, stop, runs and conversations an app's API key";
     if (status->code == STATUS_UNAVAILABLE && status->reason == NULL)
         return "is the gateway running there? --gateway and --admin name its addresses";
     return NULL;

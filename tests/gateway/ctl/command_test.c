@@ -223,7 +223,7 @@ static void help_names_every_command_argument_and_option(void **state)
     static const char *const parts[] = {
         "usage: heddlectl app import FILE [options]\n\nImports\n\nMore about it.\n",
         "  --name NAME               what it is called\n",
-        "  app list              Lists\n",
+        "  app list                  Lists\n",
         "\n## app list\n\nLists\n\n```\nheddlectl app list\n```\n",
         "\n## env\n\nEnvironment\n\n```\nheddlectl env APP [WORD ...] [options]\n",
         "  --json                    JSON instead of words\n",
