@@ -34,6 +34,16 @@ static const struct rpc_method methods[] = {
         .start = check_app_start,
         .ended = check_app_ended,
     },
+    {
+        .path = "/heddle.executor.v1.ExecutorService/TestCredential",
+        .kind = RPC_UNARY,
+        .request = &heddle__executor__v1__test_credential_request__descriptor,
+        .state_bytes = sizeof(struct test_credential_state),
+        .slots = 2,
+        .start = test_credential_start,
+        .cancelled = test_credential_cancelled,
+        .ended = test_credential_ended,
+    },
 };
 
 enum status_code executor_new(const struct executor_options *options, struct executor **ret_executor,
@@ -49,6 +59,10 @@ enum status_code executor_new(const struct executor_options *options, struct exe
         executor_free(executor);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "executor: out of memory");
     }
+    if (helpers_new(EXECUTOR_TRIALS_MAX, &executor->trials, err) != STATUS_OK) {
+        executor_free(executor);
+        return err->code;
+    }
     snprintf(executor->instance_id, sizeof executor->instance_id, "%s", options->instance_id);
     *ret_executor = executor;
     return STATUS_OK;
@@ -58,6 +72,7 @@ void executor_free(struct executor *executor)
 {
     if (executor == NULL)
         return;
+    helpers_free(executor->trials);
     if (executor->token != NULL)
         secret_wipe(executor->token, strlen(executor->token));
     free(executor->token);

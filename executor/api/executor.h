@@ -5,13 +5,18 @@
 #pragma once
 #include "executor/api/versions.h"
 #include "executor/model/backend.h"
+#include "executor/model/protocol.h"
 #include "executor/worker/workers.h"
 #include "shared/rpc/server.h"
 #include "shared/store/journal.h"
 
+/* threads. Trials of credentials at a time; more wait. */
+enum { EXECUTOR_TRIALS_MAX = 2 };
+
 /*
  * models    what it knows of credentials is brought up to date before a run whose gateway has seen more
  * token     that callers must show (authorization: Bearer); NULL or "": none. Copied
+ * ca_file   PEM of authorities for trials of credentials; NULL: the system's; borrowed
  * address   where Stop reaches this executor, for Begun; "": the target that gateways know; copied
  */
 struct executor_options {
@@ -23,7 +28,7 @@ struct executor_options {
     struct store *records;   /* to read conversations from; has the master key */
     struct journal *journal; /* where runs are recorded */
     const char *instance_id; /* never used again by another process; copied */
-    const char *token, *address;
+    const char *token, *address, *ca_file;
     struct run_limits limits;
 };
 
@@ -32,9 +37,10 @@ struct executor {
     struct executor_options options;
     char instance_id[UUID_TEXT_LEN + 1];
     char *token, *address;
+    struct helpers *trials; /* threads that wait for providers */
 };
 
-/* RESOURCE_EXHAUSTED: no memory. */
+/* RESOURCE_EXHAUSTED: no memory, or no thread to be had. */
 MUST_CHECK enum status_code executor_new(const struct executor_options *options,
                                          struct executor **ret_executor, struct status *err);
 void executor_free(struct executor *executor); /* NULL is fine */
@@ -52,6 +58,9 @@ void execute_ended(struct rpc_call *call);
 void stop_start(struct rpc_call *call);
 void check_app_start(struct rpc_call *call);
 void check_app_ended(struct rpc_call *call);
+void test_credential_start(struct rpc_call *call);
+void test_credential_cancelled(struct rpc_call *call);
+void test_credential_ended(struct rpc_call *call);
 
 /* What the calls keep in rpc_call_state(). */
 struct execution;
@@ -62,4 +71,14 @@ struct check_app_state {
     struct helper_task task;
     struct rpc_call *call;
     void *request; /* CheckAppRequest */
+};
+struct test_credential_state {
+    struct helper_task task;
+    struct rpc_call *call;
+    void *request;      /* TestCredentialRequest */
+    struct arena arena; /* what the store has said */
+    const struct protocol *protocol;
+    struct str provider, base_url, model;
+    char *secret; /* NULL: not known yet */
+    atomic_bool is_given_up;
 };

@@ -16,12 +16,14 @@ struct bench {
     pthread_t thread;
     const char *answer; /* NULL: none */
     bool ends;
+    atomic_bool was_asked;
     char url[64], request[4096];
 };
 
 static void on_request(struct connection *c, struct str request, void *arg)
 {
     struct bench *b = arg;
+    atomic_store(&b->was_asked, true);
     snprintf(b->request, sizeof b->request, "%.*s", STR_ARG(request));
     if (b->answer != NULL)
         connection_send(c, b->answer);
@@ -154,6 +156,28 @@ static void a_trial_ends_in_its_time(void **state)
     }
 }
 
+static void a_trial_nobody_waits_for_ends_long_before_its_time(void **state)
+{
+    static const char *const models[] = {"", "m1"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+        struct bench b;
+        struct trial_result result;
+        struct status err;
+        begin(&b, NULL, false);
+        const struct trial_params params = {.protocol = &protocol_openai,
+                                            .base_url = str_c(b.url),
+                                            .model = str_c(models[i]),
+                                            .total_ms = 600000,
+                                            .is_given_up =
+                                                &b.was_asked /* as soon as the provider has the request */};
+        assert_ok(trial_run(&params, &result, &err));
+        end(&b);
+        assert_false(result.ok);
+        assert_true(result.elapsed_ms < 600000);
+    }
+}
+
 static void what_cannot_be_asked_is_an_error(void **state)
 {
     static const struct {
@@ -192,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trial_says_whether_the_credential_was_taken),
         cmocka_unit_test(a_trial_ends_in_its_time),
+        cmocka_unit_test(a_trial_nobody_waits_for_ends_long_before_its_time),
         cmocka_unit_test(what_cannot_be_asked_is_an_error),
         cmocka_unit_test(nobody_listening_is_a_result),
     };
