@@ -87,7 +87,7 @@ static void load_rests(struct model_source *source)
     struct status err = {.code = STATUS_OK};
     pthread_mutex_lock(&source->lock);
     if (!source->is_stopped)
-        (void)store_rest_load(source->store, rests_loaded, source, &err);
+        err.code = store_rest_load(source->store, rests_loaded, source, &err);
     pthread_mutex_unlock(&source->lock);
     if (err.code != STATUS_OK)
         not_read(source, &err);
@@ -261,9 +261,9 @@ static void store_change(struct model_source *source, const struct pool_pick *pi
         .ref = {.workspace_id = c->workspace_id, .credential_id = c->id}, .reason = words};
     pthread_mutex_lock(&source->lock);
     if (!source->is_stopped && change->is_disabled)
-        (void)store_credential_disable(source->store, &disable, put_done, NULL, &err);
+        err.code = store_credential_disable(source->store, &disable, put_done, NULL, &err);
     else if (!source->is_stopped)
-        (void)store_rest_put(source->store, &rest, put_done, NULL, &err);
+        err.code = store_rest_put(source->store, &rest, put_done, NULL, &err);
     pthread_mutex_unlock(&source->lock);
     if (err.code != STATUS_OK)
         put_done(NULL, &err);

@@ -25,9 +25,8 @@ static size_t bucket_of(struct str workspace_id, struct str provider, struct str
     return ((str_hash(workspace_id) * 31 + str_hash(provider)) * 31 + str_hash(model)) % BUCKETS;
 }
 
-enum status_code pool_new(const struct store_credential_set *credentials,
-                          const struct store_model_page *models, struct standings *standings,
-                          struct pool **ret_pool, struct status *err)
+enum status_code pool_new(const struct store_credential_set *credentials, struct settings *take_settings,
+                          struct standings *standings, struct pool **ret_pool, struct status *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
