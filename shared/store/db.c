@@ -7,15 +7,33 @@
 
 static const struct db_driver *const drivers[] = {&sqlite_driver};
 
-enum status_code db_open(const char *url, const struct db_open *how, struct db **ret_db, struct status *err)
+/* The driver of a URL, and what follows its scheme. */
+static const struct db_driver *driver_of(const char *url, const char **ret_rest, struct status *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
         size_t len = strlen(drivers[i]->scheme);
-        if (strncmp(url, drivers[i]->scheme, len) == 0)
-            return drivers[i]->open(url + len, how, ret_db, err);
+        if (strncmp(url, drivers[i]->scheme, len) == 0) {
+            *ret_rest = url + len;
+            return drivers[i];
+        }
     }
     /* The URL is not repeated: it may hold a password. */
-    return status_field(err, "store", "must be sqlite:PATH");
+    status_field(err, "store", "must be sqlite:PATH");
+    return NULL;
+}
+
+enum status_code db_open(const char *url, const struct db_open *how, struct db **ret_db, struct status *err)
+{
+    const char *rest;
+    const struct db_driver *driver = driver_of(url, &rest, err);
+    return driver == NULL ? STATUS_INVALID_ARGUMENT : driver->open(rest, how, ret_db, err);
+}
+
+enum status_code db_file(const char *url, enum db_part part, char **ret_path, struct status *err)
+{
+    const char *rest;
+    const struct db_driver *driver = driver_of(url, &rest, err);
+    return driver == NULL ? STATUS_INVALID_ARGUMENT : driver->file(rest, part, ret_path, err);
 }
 
 void db_close(struct db *take_db)
@@ -115,4 +133,19 @@ enum status_code db_data_version(struct db *db, int64_t *ret_version, struct sta
 enum status_code db_check(struct db *db, struct status *err)
 {
     return db->driver->check(db, err);
+}
+
+int64_t db_log_pages(struct db *db)
+{
+    return db->driver->log_pages(db);
+}
+
+enum status_code db_checkpoint(struct db *db, struct status *err)
+{
+    return db->driver->checkpoint(db, err);
+}
+
+enum status_code db_copy(struct db *db, const char *path, const struct db_watch *watch, struct status *err)
+{
+    return db->driver->copy(db, path, watch, err);
 }

@@ -5,7 +5,8 @@
  * Statements  write parameters as $1 … $9, are kept prepared, and are known by the address of their struct sql: it must be
  *             static. Only texts, 64-bit integers, bytes and NULL go in and out; booleans are 0 and 1.
  * Errors      UNAVAILABLE (STORE_BUSY, STORE_FULL, STORE_IO), ALREADY_EXISTS (a unique key), FAILED_PRECONDITION
- *             (STORE_READ_ONLY), DATA_LOSS (STORE_CORRUPT), RESOURCE_EXHAUSTED (memory), INTERNAL (our mistake)
+ *             (STORE_READ_ONLY), DATA_LOSS (STORE_CORRUPT), RESOURCE_EXHAUSTED (memory), INTERNAL (our mistake;
+ *             ROW_REFUSED: about this row only)
  * Threads     a connection belongs to one thread at a time.
  * Source      postgres.md section 9 (the statements that both databases understand).
  */
@@ -68,8 +69,15 @@ struct db_open {
     bool create;     /* make it when there is none */
     bool query_only; /* refuse every write */
     bool is_relaxed; /* a commit outlives this process, but not a power cut */
+    bool leaves_log; /* its commits leave db_checkpoint() to somebody else (checkpoint.h) */
 };
 enum db_access { DB_READ, DB_WRITE };
+
+/* Of a copy on its way; false ends it. */
+struct db_watch {
+    bool (*goes_on)(void *arg, int64_t done_bytes, int64_t all_bytes);
+    void *arg;
+};
 
 struct db_driver {
     const char *scheme; /* what URLs start with: "sqlite:" */
@@ -90,6 +98,11 @@ struct db_driver {
     enum status_code (*has_table)(struct db *db, const char *name, bool *ret, struct status *err);
     enum status_code (*data_version)(struct db *db, int64_t *ret_version, struct status *err);
     enum status_code (*check)(struct db *db, struct status *err);
+    int64_t (*log_pages)(struct db *db);
+    enum status_code (*checkpoint)(struct db *db, struct status *err);
+    enum status_code (*copy)(struct db *db, const char *path, const struct db_watch *watch,
+                             struct status *err);
+    enum status_code (*file)(const char *rest, enum db_part part, char **ret_path, struct status *err);
 };
 
 extern const struct db_driver sqlite_driver;
@@ -132,3 +145,16 @@ MUST_CHECK enum status_code db_has_table(struct db *db, const char *name, bool *
 MUST_CHECK enum status_code db_data_version(struct db *db, int64_t *ret_version, struct status *err);
 /* Integrity of the whole database and whether it can be written. */
 MUST_CHECK enum status_code db_check(struct db *db, struct status *err);
+
+/* Pages a connection that leaves its log has put there since the log began anew, as its last commit left it. */
+int64_t db_log_pages(struct db *db);
+/* Moves what it can of the log into the file without waiting for anybody. UNAVAILABLE (STORE_BUSY): another is at it. */
+MUST_CHECK enum status_code db_checkpoint(struct db *db, struct status *err);
+/*
+ * Writes all of the database, as it is in one moment, to the file `path`, which is empty; commits go on meanwhile.
+ * watch may be NULL. CANCELLED: it said so.
+ */
+MUST_CHECK enum status_code db_copy(struct db *db, const char *path, const struct db_watch *watch,
+                                    struct status *err);
+/* The file that a part of the store at `url` is kept in; free() it. FAILED_PRECONDITION: it is not kept in a file. */
+MUST_CHECK enum status_code db_file(const char *url, enum db_part part, char **ret_path, struct status *err);

@@ -20,6 +20,8 @@ struct db_value journal_id(const struct uuid *id)
     return DB_BLOB(((struct str){(const char *)id->bytes, is_none ? 0 : sizeof id->bytes}));
 }
 
+static struct journal_begin_copy *copy_begin(const struct journal_begin *begin);
+
 struct journal_place *journal_place_new(const struct journal_begin *begin)
 {
     struct journal_place *place = calloc(1, sizeof *place);
@@ -36,17 +38,23 @@ struct journal_place *journal_place_new(const struct journal_begin *begin)
     place->created_at_ms = begin->created_at_ms;
     place->owes_begun = begin->must_be_first;
     buf_init(&place->nodes, JOURNAL_BYTES_MAX);
-    place->begin = journal_begin_copy(begin);
+    place->begin = copy_begin(begin);
     if (place->begin != NULL)
         return place;
     journal_place_free(place);
     return NULL;
 }
 
+void journal_place_free_end(struct journal_place *place, struct journal_end_copy *end)
+{
+    if (end != &place->own_end)
+        free(end);
+}
+
 void journal_place_free(struct journal_place *place)
 {
     free(place->begin);
-    free(place->end);
+    journal_place_free_end(place, place->end);
     buf_fini(&place->nodes);
     free(place);
 }
@@ -70,7 +78,7 @@ static void keep(struct str *text, char **at, bool is_text)
     }
 }
 
-struct journal_begin_copy *journal_begin_copy(const struct journal_begin *begin)
+static struct journal_begin_copy *copy_begin(const struct journal_begin *begin)
 {
     const struct str *texts[] = {&begin->version_id,    &begin->end_user_id,   &begin->user,
                                  &begin->end_user_type, &begin->inputs,        &begin->parent_message_id,
@@ -97,7 +105,7 @@ struct journal_begin_copy *journal_begin_copy(const struct journal_begin *begin)
     return copy;
 }
 
-struct journal_end_copy *journal_end_copy(const struct journal_end *end)
+static struct journal_end_copy *copy_end(const struct journal_end *end)
 {
     size_t bytes = sizeof(struct journal_end_copy) + end->variable_count * sizeof *end->variables;
     bytes += end->outputs.len + end->error.len + end->answer.len + end->usage.len + end->answer_files.len;
@@ -127,6 +135,25 @@ struct journal_end_copy *journal_end_copy(const struct journal_end *end)
     keep(&e->usage, &at, false);
     keep(&e->answer_files, &at, false);
     return copy;
+}
+
+struct journal_end_copy *journal_place_end(struct journal_place *place, const struct journal_end *end)
+{
+    struct journal_end_copy *copy = copy_end(end);
+    bool has_texts = end->outputs.len + end->answer.len + end->usage.len + end->answer_files.len > 0;
+    if (copy != NULL || has_texts || end->variable_count > 0)
+        return copy;
+    copy = &place->own_end;
+    *copy = (struct journal_end_copy){.bytes = sizeof *copy, .end = *end};
+    copy->end.error = STR("");
+    return copy;
+}
+
+void journal_begin_shorten(struct journal_begin_copy *copy)
+{
+    struct journal_begin *b = &copy->begin;
+    b->user = b->inputs = b->message_inputs = b->query = b->query_files = b->user_files = b->introduction =
+        STR("");
 }
 
 void journal_end_give_up(struct journal_end_copy *copy)

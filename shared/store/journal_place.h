@@ -34,20 +34,23 @@ struct journal_place {
     struct journal_begin_copy *begin;
     struct buf nodes;
     struct journal_end_copy *end;
-    bool is_queued, is_taken, waits_for_room;
+    bool is_queued, waits_for_room;
     bool is_closed; /* its row is somebody else's, or was ended by somebody else: nothing more is written */
     bool was_tried; /* something of it was part of a commit of which nobody knows how it went */
-    bool owes_begun, has_end;
-    bool is_given_up; /* its run has been told so */
+    bool owes_begun;
+    bool is_given_up;                /* its run has been told so */
+    struct journal_end_copy own_end; /* for an end without texts: it always fits */
 };
 
 /* NULL: no memory. */
 struct journal_place *journal_place_new(const struct journal_begin *begin);
 void journal_place_free(struct journal_place *place);
-/* NULL: no memory. */
-struct journal_begin_copy *journal_begin_copy(const struct journal_begin *begin);
-struct journal_end_copy *journal_end_copy(const struct journal_end *end);
+/* The end, copied. NULL: no memory; never for one whose only text is its error, which is left out then. */
+struct journal_end_copy *journal_place_end(struct journal_place *place, const struct journal_end *end);
+void journal_place_free_end(struct journal_place *place, struct journal_end_copy *end);
 /* In place: the run has failed for the store's sake, and nothing of it is kept but that. */
 void journal_end_give_up(struct journal_end_copy *copy);
+/* The same for a beginning: who and when, without texts. */
+void journal_begin_shorten(struct journal_begin_copy *copy);
 /* A blob of a UUID; empty for a zero one. */
 struct db_value journal_id(const struct uuid *id);

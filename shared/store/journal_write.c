@@ -16,8 +16,20 @@ size_t journal_taken_bytes(const struct journal_taken *taken)
 void journal_taken_fini(struct journal_taken *taken)
 {
     free(taken->begin);
-    free(taken->end);
+    journal_place_free_end(taken->place, taken->end);
     buf_fini(&taken->nodes);
+}
+
+size_t journal_taken_shorten(struct journal_taken *taken)
+{
+    size_t freed = taken->nodes.len;
+    buf_fini(&taken->nodes);
+    if (taken->begin != NULL)
+        journal_begin_shorten(taken->begin);
+    if (taken->end != NULL)
+        journal_end_give_up(taken->end);
+    taken->is_short = true;
+    return freed;
 }
 
 static struct db_value text_or_null(struct str text)
@@ -58,15 +70,15 @@ static enum status_code is_ours(const struct journal_writer *w, const struct jou
                                 struct status *err)
 {
     static const struct sql sql = {
-        "select 1 from runs where workspace_id = $1 and id = $2 and owner = $3 and "
-        "attempt = $4"};
+        "select 1 from runs where workspace_id = $1 and id = $2 and owner = $3 and attempt = $4 and "
+        "created_at_ms = $5"};
     if (!place->was_tried) {
         *ret = false;
         return STATUS_OK;
     }
     return run_counted(w->db, &sql,
                        DB_VALUES(DB_TEXT(workspace_of(place)), journal_id(&place->run_id), DB_INT(w->owner),
-                                 DB_INT(place->attempt)),
+                                 DB_INT(place->attempt), DB_INT(place->created_at_ms)),
                        ret, err);
 }
 

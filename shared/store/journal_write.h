@@ -13,9 +13,13 @@ struct journal_taken {
     struct journal_end_copy *end; /* or NULL */
     bool is_closed;               /* what the rows said; valid once the commit is through */
     int parts;                    /* of nodes, with this one */
+    bool is_short;                /* its texts were left out: with them it could not be written */
+    bool is_refused;              /* nor without them: it is not written at all */
 };
 size_t journal_taken_bytes(const struct journal_taken *taken);
 void journal_taken_fini(struct journal_taken *taken);
+/* Leaves out all it can. Gives the bytes that this sets free. */
+size_t journal_taken_shorten(struct journal_taken *taken);
 
 struct journal_writer {
     struct db *db;

@@ -6,14 +6,13 @@
  * `$2, $1` by appearance (postgres.md section 9).
  */
 #include "shared/base/clock.h"
-#include "shared/store/db.h"
+#include "shared/store/sqlite_db.h"
 #include "shared/store/sqlite_path.h"
 #include "shared/store/sqlite_schema.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,8 @@
 
 /* ms. How long a statement waits for the write lock of another process (worker-loop.md section 9). */
 #define BUSY_MS 2000
+/* bytes. Of the write-ahead log that stay on disk when it starts anew: what a long reader made it grow is given back. */
+#define LOG_BYTES_KEPT "67108864"
 /* ms. Between two tries to switch a new file to WAL: SQLite does not wait by itself then. */
 #define WAL_RETRY_MS 10
 
@@ -33,28 +34,17 @@ struct statement {
     int index[DB_VALUES_MAX]; /* of $1, $2, …; 0 when the text does not use it */
 };
 
-struct sqlite_db {
-    struct db db;
-    sqlite3 *handle;
-    struct statement *statements;
-};
-
 static enum status_code check_path(const char *path, const struct db_open *how, struct status *err);
 static enum status_code check_directory(const char *path, struct status *err);
 static enum status_code create_file(const char *path, struct status *err);
 static enum status_code path_error(const char *path, int error, struct status *err);
 static enum status_code configure(struct sqlite_db *s, const struct db_open *how, struct status *err);
+static int note_log_pages(void *arg, sqlite3 *handle, const char *database, int pages);
 static enum status_code switch_to_wal(struct sqlite_db *s, struct status *err);
 static enum status_code pragma_text(struct sqlite_db *s, const char *pragma, char *ret, size_t size,
                                     struct status *err);
 static struct statement *prepare(struct sqlite_db *s, const struct sql *sql, struct status *err);
 static int bind(sqlite3_stmt *stmt, int index, const struct db_value *value);
-static enum status_code sqlite_error(sqlite3 *handle, int rc, struct status *err);
-
-static struct sqlite_db *sqlite_of(struct db *db)
-{
-    return CONTAINER_OF(db, struct sqlite_db, db);
-}
 
 static enum status_code open_part(const char *path, const struct db_open *how, struct db **ret_db,
                                   struct status *err)
@@ -112,12 +102,14 @@ static enum status_code sqlite_script(struct db *db, const char *script, struct 
 
 static enum status_code sqlite_begin(struct db *db, enum db_access access, struct status *err)
 {
-    return sqlite_script(db, access == DB_WRITE ? "begin immediate" : "begin", err);
+    static const struct sql read = {"begin"}, write = {"begin immediate"};
+    return db_run(db, access == DB_WRITE ? &write : &read, DB_NO_VALUES, err);
 }
 
 static enum status_code sqlite_commit(struct db *db, struct status *err)
 {
-    return sqlite_script(db, "commit", err);
+    static const struct sql sql = {"commit"};
+    return db_run(db, &sql, DB_NO_VALUES, err);
 }
 
 static void sqlite_rollback(struct db *db)
@@ -255,6 +247,10 @@ const struct db_driver sqlite_driver = {
     .has_table = sqlite_has_table,
     .data_version = sqlite_data_version,
     .check = sqlite_check,
+    .log_pages = sqlite_log_pages,
+    .checkpoint = sqlite_checkpoint,
+    .copy = sqlite_copy,
+    .file = sqlite_file,
 };
 
 /*
@@ -330,13 +326,24 @@ static enum status_code configure(struct sqlite_db *s, const struct db_open *how
         rc = sqlite_script(&s->db,
                            "pragma synchronous = full;"
                            "pragma foreign_keys = on;"
-                           "pragma temp_store = memory;",
+                           "pragma temp_store = memory;"
+                           "pragma journal_size_limit = " LOG_BYTES_KEPT,
                            err);
     if (rc == STATUS_OK && how->is_relaxed)
         rc = sqlite_script(&s->db, "pragma synchronous = normal", err);
+    if (how->leaves_log)
+        sqlite3_wal_hook(s->handle, note_log_pages, s); /* in place of checkpoints inside commits */
     if (rc == STATUS_OK && how->query_only)
         rc = sqlite_script(&s->db, "pragma query_only = on", err);
     return rc;
+}
+
+static int note_log_pages(void *arg, sqlite3 *handle, const char *database, int pages)
+{
+    (void)handle;
+    (void)database;
+    ((struct sqlite_db *)arg)->log_pages = pages;
+    return SQLITE_OK;
 }
 
 /* Busy when another connection is reading at this moment, or switches as well. */
@@ -425,7 +432,7 @@ static int bind(sqlite3_stmt *stmt, int index, const struct db_value *value)
 }
 
 /* SQLite's words name tables and columns, never values. */
-static enum status_code sqlite_error(sqlite3 *handle, int rc, struct status *err)
+enum status_code sqlite_error(sqlite3 *handle, int rc, struct status *err)
 {
     const char *words =
         handle != NULL && sqlite3_errcode(handle) != SQLITE_OK ? sqlite3_errmsg(handle) : sqlite3_errstr(rc);
@@ -452,6 +459,10 @@ static enum status_code sqlite_error(sqlite3 *handle, int rc, struct status *err
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return status_reason(err, STATUS_FAILED_PRECONDITION, "STORE_READ_ONLY", "store: %s", words);
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG: /* the row's fault, and only this row's */
+        return status_reason(err, STATUS_INTERNAL, "ROW_REFUSED", "store: %s", words);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return status_reason(err, STATUS_DATA_LOSS, "STORE_CORRUPT", "store: %s", words);
