@@ -33,7 +33,8 @@ struct store_backup_sizes {
  * CANCELLED             goes_on() said no; nothing is left behind
  * DATA_LOSS             STORE_CORRUPT: the store, or the copy, is damaged
  * FAILED_PRECONDITION   STORE_READ_ONLY: the directory cannot be written
- * and those of store_open() with STORE_AS_IS. On failure no file of this backup is left.
+ * NOT_FOUND             STORE_NOT_FOUND: no such store, or no such directory
+ * and those of opening it, whatever its schema is. On failure no file of this backup is left.
  */
 MUST_CHECK enum status_code store_backup(const char *url, const char *directory,
                                          const struct store_backup_watch *watch,
