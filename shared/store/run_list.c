@@ -13,6 +13,8 @@
 
 /* texts. Of a list's sort key: time and id. */
 enum { RUN_KEY = 2 };
+/* rows. Counted of each index when several would do: a count costs far less than looking at as many runs. */
+enum { SAMPLE_ROWS = 1000 };
 
 struct run_list_call {
     struct call call;
@@ -48,7 +50,8 @@ struct reading {
 static enum status_code list_runs(struct call *call, struct db *db, struct status *err);
 static void list_answer(struct call *call, const struct status *status);
 static enum status_code list_check(struct store_run_list *r, const struct page *page, struct status *err);
-static struct filter filter_of(const struct store_run_list *r);
+static enum status_code filter_init(struct filter *f, struct db *db, const struct store_run_list *r,
+                                    struct status *err);
 static enum status_code find_start(struct db *db, const struct page *page, struct reading *reading,
                                    bool *ret_is_past_end, struct status *err);
 static enum status_code read_on(struct call *call, struct db *db, struct reading *reading,
@@ -84,7 +87,10 @@ static enum status_code list_runs(struct call *call, struct db *db, struct statu
         rc = list_check(r, &page, err);
     if (rc != STATUS_OK)
         return rc;
-    const struct filter filter = filter_of(r);
+    struct filter filter;
+    rc = filter_init(&filter, db, r, err);
+    if (rc != STATUS_OK)
+        return rc;
     struct reading reading = {.filter = &filter,
                               .room = page.size,
                               .limit = STORE_RUN_SCAN_MAX,
@@ -133,32 +139,6 @@ static enum status_code list_check(struct store_run_list *r, const struct page *
     return rc;
 }
 
-/* A conversation has few runs; failures are fewer than runs, and those of one reason still fewer. */
-static struct filter filter_of(const struct store_run_list *r)
-{
-    const bool is_asked[RUN_INDEX_COUNT] = {[RUNS_BY_CONVERSATION] = r->conversation_id.len > 0,
-                                            [RUNS_BY_REASON] = r->end_reason != 0,
-                                            [RUNS_BY_STATUS] = r->status != 0,
-                                            [RUNS_BY_USER] = r->end_user_id.len > 0};
-    struct filter f = {.request = r,
-                       .app = record_id_of(r->app_id),
-                       .end_user = record_id_of(r->end_user_id),
-                       .conversation = record_id_of(r->conversation_id),
-                       .index = RUNS_BY_TIME};
-    if (is_asked[RUNS_BY_CONVERSATION])
-        f.index = RUNS_BY_CONVERSATION;
-    else if (r->end_reason > 1)
-        f.index = RUNS_BY_REASON;
-    else if (is_asked[RUNS_BY_STATUS] && r->status != RUN_SUCCEEDED)
-        f.index = RUNS_BY_STATUS;
-    else if (is_asked[RUNS_BY_USER])
-        f.index = RUNS_BY_USER;
-    f.is_covered = r->keyword.len == 0;
-    for (int i = 0; i < RUN_INDEX_COUNT; i++)
-        f.is_covered &= !is_asked[i] || i == (int)f.index;
-    return f;
-}
-
 /* Columns of run_search_sql, or of run_list_sql when no keyword is asked for. */
 static bool matches(const struct filter *f, const struct db_rows *rows)
 {
@@ -171,6 +151,8 @@ static bool matches(const struct filter *f, const struct db_rows *rows)
     if (r->end_reason != 0 && db_int(rows, RUN_END_REASON) != r->end_reason)
         return false;
     if (f->end_user.is_set && !record_id_is(&f->end_user, db_text(rows, RUN_END_USER_ID)))
+        return false;
+    if (f->conversation.is_set && !record_id_is(&f->conversation, db_text(rows, RUN_CONVERSATION_ID)))
         return false;
     bool is_found = r->keyword.len == 0;
     for (size_t i = 0; !is_found && i < ARRAY_LEN(searched); i++)
@@ -214,6 +196,77 @@ static struct db_rows query(struct db *db, const struct sql statements[RUN_INDEX
 static struct cursor newest(const struct store_run_list *r)
 {
     return (struct cursor){.created_at_ms = r->created_before_ms > 0 ? r->created_before_ms : INT64_MAX};
+}
+
+static bool is_asked(const struct store_run_list *r, enum run_index index)
+{
+    switch (index) {
+    case RUNS_BY_TIME:
+        return true;
+    case RUNS_BY_USER:
+        return r->end_user_id.len > 0;
+    case RUNS_BY_CONVERSATION:
+        return r->conversation_id.len > 0;
+    case RUNS_BY_STATUS:
+        return r->status != 0;
+    case RUNS_BY_REASON:
+        return r->end_reason != 0;
+    }
+    return false;
+}
+
+/* Those of the most frequent status and reason are in no index. */
+static bool is_served(const struct store_run_list *r, enum run_index index)
+{
+    return is_asked(r, index) && (index != RUNS_BY_STATUS || r->status != RUN_SUCCEEDED) &&
+           (index != RUNS_BY_REASON || r->end_reason > 1);
+}
+
+/* Of several indexes the one with the fewest rows; when all have many, the first of those that have fewer as a rule. */
+static enum status_code choose_index(struct filter *f, struct db *db, struct status *err)
+{
+    static const enum run_index narrow_first[] = {RUNS_BY_CONVERSATION, RUNS_BY_REASON, RUNS_BY_STATUS,
+                                                  RUNS_BY_USER};
+    const struct cursor from = newest(f->request);
+    enum run_index served[ARRAY_LEN(narrow_first)], chosen = RUNS_BY_TIME;
+    enum status_code rc = STATUS_OK;
+    int64_t least = SAMPLE_ROWS;
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(narrow_first); i++) {
+        if (is_served(f->request, narrow_first[i]))
+            served[count++] = narrow_first[i];
+    }
+    if (count > 0)
+        chosen = served[0];
+    for (size_t i = 0; rc == STATUS_OK && count > 1 && i < count; i++) {
+        struct db_value values[8];
+        int64_t n = 0;
+        f->index = served[i];
+        struct db_rows rows = query(db, run_count_sql, f, &from, SAMPLE_ROWS, 0, values, err);
+        while (db_next(&rows))
+            n = db_int(&rows, 0);
+        rc = db_end(&rows);
+        if (n < least) {
+            least = n;
+            chosen = served[i];
+        }
+    }
+    f->index = chosen;
+    return rc;
+}
+
+static enum status_code filter_init(struct filter *f, struct db *db, const struct store_run_list *r,
+                                    struct status *err)
+{
+    *f = (struct filter){.request = r,
+                         .app = record_id_of(r->app_id),
+                         .end_user = record_id_of(r->end_user_id),
+                         .conversation = record_id_of(r->conversation_id)};
+    enum status_code rc = choose_index(f, db, err);
+    f->is_covered = r->keyword.len == 0;
+    for (int i = 0; i < RUN_INDEX_COUNT; i++)
+        f->is_covered &= i == RUNS_BY_TIME || i == (int)f->index || !is_asked(r, (enum run_index)i);
+    return rc;
 }
 
 /* Behind the token's run, or behind the pages before when the index can tell; otherwise they are skipped while reading. */
