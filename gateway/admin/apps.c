@@ -135,16 +135,26 @@ static enum status_code check_enforced(const Heddle__V1__UpdateAppRequest *reque
         field = "max_active_requests";
     else if (request->has_requests_per_minute_case != 0 && request->requests_per_minute != 0)
         field = "requests_per_minute";
-    else if (request->has_record_case != 0 && request->record != HEDDLE__V1__RECORD__RECORD_FULL)
-        field = "record";
-    else if (request->has_retention_days_case != 0 && request->retention_days != 0)
-        field = "retention_days";
     if (field == NULL)
         return STATUS_OK;
     status_field(err, field, "this release does not enforce it, so it cannot be set");
     err->code = STATUS_UNIMPLEMENTED;
     err->reason = "NOT_ENFORCED";
     return err->code;
+}
+
+static enum status_code read_record(const Heddle__V1__UpdateAppRequest *request, struct store_app_update *ret,
+                                    struct status *err)
+{
+    ret->has_record = request->has_record_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_RECORD_RECORD;
+    if (!ret->has_record)
+        return STATUS_OK;
+    for (int record = STORE_RECORD_FULL; record <= STORE_RECORD_NONE; record++) {
+        ret->record = (enum store_record)record;
+        if (record_to_proto(ret->record) == request->record)
+            return STATUS_OK;
+    }
+    return status_field(err, "record", "is none of RECORD_FULL, RECORD_SUMMARY and RECORD_NONE");
 }
 
 void admin_update_app(struct rpc_call *call)
@@ -160,13 +170,16 @@ void admin_update_app(struct rpc_call *call)
         .has_disabled = request->has_disabled_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_DISABLED_DISABLED,
         .has_priority = request->has_priority_case == HEDDLE__V1__UPDATE_APP_REQUEST__HAS_PRIORITY_PRIORITY,
         .priority = request->priority,
+        .has_retention_days = request->has_retention_days_case ==
+                              HEDDLE__V1__UPDATE_APP_REQUEST__HAS_RETENTION_DAYS_RETENTION_DAYS,
+        .retention_days = request->retention_days,
     };
     if (update.has_name)
         update.name = str_c(request->name);
     if (update.has_disabled)
         update.disabled = request->disabled;
     if (admin_check_id("app_id", request->app_id, &err) != STATUS_OK ||
-        check_enforced(request, &err) != STATUS_OK ||
+        check_enforced(request, &err) != STATUS_OK || read_record(request, &update, &err) != STATUS_OK ||
         store_app_update(admin_store(call), &update, changed, call, &err) != STATUS_OK)
         admin_fail(call, &err);
 }

@@ -1,5 +1,5 @@
 /*
- * admin_commands: app, key and credential commands: one function each, over AdminService.
+ * admin_commands: app, key, credential and model commands: one function each, over AdminService.
  * Threads  the main thread.
  */
 #pragma once
@@ -18,7 +18,12 @@ enum ctl_exit key_list(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit key_delete(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_add(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_list(struct ctl *ctl, const struct ctl_args *args);
+enum ctl_exit credential_show(struct ctl *ctl, const struct ctl_args *args);
+enum ctl_exit credential_test(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_set(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_enable(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_disable(struct ctl *ctl, const struct ctl_args *args);
 enum ctl_exit credential_delete(struct ctl *ctl, const struct ctl_args *args);
+enum ctl_exit model_set(struct ctl *ctl, const struct ctl_args *args);
+enum ctl_exit model_list(struct ctl *ctl, const struct ctl_args *args);
+enum ctl_exit model_remove(struct ctl *ctl, const struct ctl_args *args);

@@ -125,6 +125,17 @@ static void put_line(struct buf *b, const char *name, const char *text)
     buf_put_c(b, "\n");
 }
 
+/* Those that are not as a new app has them. */
+static void put_app_settings(struct buf *b, const Heddle__V1__App *app)
+{
+    if (app->priority != 0)
+        buf_printf(b, "%-10s %d\n", "priority", app->priority);
+    if (app->record != HEDDLE__V1__RECORD__RECORD_FULL)
+        put_line(b, "record", app->record == HEDDLE__V1__RECORD__RECORD_SUMMARY ? "summary" : "none");
+    if (app->retention_days != 0)
+        buf_printf(b, "%-10s %d days\n", "retention", app->retention_days);
+}
+
 static void put_form(struct buf *b, Heddle__V1__InputField **fields, size_t count)
 {
     static const char *const headings[] = {"INPUT", "TYPE", "REQUIRED", "DEFAULT", "LABEL"};
@@ -158,6 +169,7 @@ enum ctl_exit app_show(struct ctl *ctl, const struct ctl_args *args)
         put_line(&text, "mode", reply->app->mode);
         put_line(&text, "state", reply->app->disabled ? "disabled" : "enabled");
         put_line(&text, "published", reply->app->published_version_id);
+        put_app_settings(&text, reply->app);
         if (reply->n_input_form > 0) {
             buf_put_c(&text, "\n");
             put_form(&text, reply->input_form, reply->n_input_form);
@@ -175,15 +187,57 @@ enum ctl_exit app_show(struct ctl *ctl, const struct ctl_args *args)
     return print_buf(&text);
 }
 
+static bool read_record(const char *text, Heddle__V1__Record *ret)
+{
+    static const char *const names[] = {[HEDDLE__V1__RECORD__RECORD_FULL] = "full",
+                                        [HEDDLE__V1__RECORD__RECORD_SUMMARY] = "summary",
+                                        [HEDDLE__V1__RECORD__RECORD_NONE] = "none"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (Heddle__V1__Record)i;
+            return true;
+        }
+    }
+    say_error("--record: \"%s\" is neither full nor summary nor none", text);
+    return false;
+}
+
+/* False: said why. */
+static bool read_settings(const struct ctl_args *args, Heddle__V1__UpdateAppRequest *request)
+{
+    const char *priority = args_option(args, "priority"), *record = args_option(args, "record"),
+               *days = args_option(args, "retention-days");
+    int64_t number;
+    if (priority != NULL) {
+        if (!read_number("priority", priority, -100, 100, &number))
+            return false;
+        request->has_priority_case = HEDDLE__V1__UPDATE_APP_REQUEST__HAS_PRIORITY_PRIORITY;
+        request->priority = (int32_t)number;
+    }
+    if (days != NULL) {
+        if (!read_number("retention-days", days, 0, 100000, &number))
+            return false;
+        request->has_retention_days_case = HEDDLE__V1__UPDATE_APP_REQUEST__HAS_RETENTION_DAYS_RETENTION_DAYS;
+        request->retention_days = (int32_t)number;
+    }
+    if (record != NULL) {
+        request->has_record_case = HEDDLE__V1__UPDATE_APP_REQUEST__HAS_RECORD_RECORD;
+        return read_record(record, &request->record);
+    }
+    return true;
+}
+
 enum ctl_exit app_set(struct ctl *ctl, const struct ctl_args *args)
 {
     Heddle__V1__UpdateAppRequest request = HEDDLE__V1__UPDATE_APP_REQUEST__INIT;
     request.app_id = text_of(args->positional[0]);
     const char *name = args_option(args, "name"), *disabled = args_option(args, "disabled");
-    if (name == NULL && disabled == NULL) {
-        say_error("nothing to change: give --name or --disabled");
+    if (args->option_count == 0) {
+        say_error("nothing to change: heddlectl app set --help lists what can be");
         return CTL_USAGE;
     }
+    if (!read_settings(args, &request))
+        return CTL_USAGE;
     if (name != NULL) {
         request.has_name_case = HEDDLE__V1__UPDATE_APP_REQUEST__HAS_NAME_NAME;
         request.name = text_of(name);

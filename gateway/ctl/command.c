@@ -160,12 +160,13 @@ void command_put_overview(struct buf *b, const struct ctl_command *commands, siz
     }
     buf_put_c(b, "\noptions of every command (before or after it):\n");
     put_options(b, globals, global_count);
-    buf_put_c(b,
-              "\nThe token comes from HEDDLE_TOKEN or, with --token-stdin, from the first line of "
-              "standard input: the\n"
-              "administrator's for app, key and credential; an app's API key for chat, run, stop, runs and "
-              "conversations.\n"
-              "More about one command: heddlectl COMMAND --help\n");
+    buf_put_c(
+        b,
+        "\nThe token comes from HEDDLE_TOKEN or, with --token-stdin, from the first line of "
+        "standard input: the\n"
+        "administrator's for app, key, credential and model; an app's API key for chat, run, stop, runs and "
+        "conversations.\n"
+        "More about one command: heddlectl COMMAND --help\n");
 }
 
 void command_put_markdown(struct buf *b, const struct ctl_command *commands, size_t count,

@@ -18,6 +18,9 @@ static const struct ctl_option import_options[] = {
 static const struct ctl_option app_set_options[] = {
     {"name", "NAME", "new name"},
     {"disabled", "yes|no", "refuse all calls of its keys, or take them again"},
+    {"priority", "N", "-100 to 100: the higher goes first where model calls wait (default 0)"},
+    {"record", "WHAT", "what is kept of runs: full (default), summary or none"},
+    {"retention-days", "N", "days after which records are removed; 0: never (default)"},
 };
 static const struct ctl_option env_options[] = {
     {"secret", NULL, "the value is a secret, read from HEDDLE_SECRET or standard input"},
@@ -33,19 +36,39 @@ static const struct ctl_option credential_add_options[] = {
     {"provider", "NAME", "as exports name it: openai, deepseek ...; * serves all"},
     {"name", "NAME", "what lists and records call it"},
     {"base-url", "URL", "of the provider's API, e.g. https://api.openai.com/v1"},
-    {"protocol", "NAME", "how it is spoken to (default openai)"},
+    {"protocol", "NAME", "openai (default), azure_openai, anthropic or gemini"},
     {"models", "GLOB", "models it may be used for; may be given again (default *)"},
     {"weight", "N", "share of calls among credentials of a provider (default 1)"},
+    {"rpm", "N", "most requests within any 60 seconds; 0: no limit (default)"},
+    {"tpm", "N", "most tokens within any 60 seconds; 0: no limit (default)"},
+    {"max-concurrent", "N", "most requests at one time; 0: no limit (default)"},
+    {"disabled", NULL, "not used until enabled"},
 };
 static const struct ctl_option credential_set_options[] = {
     {"name", "NAME", "new name"},
     {"base-url", "URL", "new address"},
+    {"protocol", "NAME", "another protocol"},
     {"models", "GLOB", "new list of models; may be given again"},
     {"weight", "N", "new share of calls"},
+    {"rpm", "N", "new limit of requests within any 60 seconds; 0: none"},
+    {"tpm", "N", "new limit of tokens within any 60 seconds; 0: none"},
+    {"max-concurrent", "N", "new limit of requests at one time; 0: none"},
     {"secret", NULL, "new secret, read from HEDDLE_SECRET or standard input"},
+    {"end-rests", NULL, "use it again now for models it rests for"},
 };
-static const struct ctl_option credential_list_options[] = {
-    {"provider", "NAME", "only those of this provider"}};
+static const struct ctl_option credential_test_options[] = {
+    {"model", "NAME", "have this model answer; else only the list of models is asked for"}};
+static const struct ctl_option model_set_options[] = {
+    {"upstream", "NAME", "what the provider is asked for instead of MODEL"},
+    {"protocol", "NAME", "how it is spoken to, where that is not the credential's protocol"},
+    {"context", "N", "tokens of prompt and answer together"},
+    {"prompt-price", "PRICE", "of prompt tokens, as 2.50"},
+    {"completion-price", "PRICE", "of answered tokens"},
+    {"price-unit", "FACTOR", "from these prices to one token's (default 0.000001: per million)"},
+    {"currency", "CODE", "of the prices (default USD)"},
+    {"affinity", NULL, "calls of a conversation prefer one credential: its prompt cache is hit"},
+};
+static const struct ctl_option provider_options[] = {{"provider", "NAME", "only those of this provider"}};
 static const struct ctl_option chat_options[] = {
     {"user", "NAME", "the end user (default heddlectl)"},
     {"conversation", "ID", "the conversation to go on with; --events names it"},
@@ -101,7 +124,7 @@ static const struct ctl_command commands[] = {
      1, 1, OPTIONS(import_options), app_import},
     {"app list", "", "Lists the apps", NULL, 0, 0, NULL, 0, app_list},
     {"app show", "APP", "Shows an app: inputs, environment, warnings", NULL, 1, 1, NULL, 0, app_show},
-    {"app set", "APP", "Renames, disables or enables an app", NULL, 1, 1, OPTIONS(app_set_options), app_set},
+    {"app set", "APP", "Changes an app's name and settings", NULL, 1, 1, OPTIONS(app_set_options), app_set},
     {"app env", "APP [set NAME=VALUE ... | set NAME --secret | remove NAME ...]",
      "Shows or changes environment variables",
      "What is set here wins over the value in the export. A secret is never shown again.", 1, 64,
@@ -117,13 +140,26 @@ static const struct ctl_command commands[] = {
     {"credential add", "", "Stores a provider's key; prints its id",
      "The secret comes from HEDDLE_SECRET or standard input, never from an argument.", 0, 0,
      OPTIONS(credential_add_options), credential_add},
-    {"credential list", "", "Lists credentials, without their secrets", NULL, 0, 0,
-     OPTIONS(credential_list_options), credential_list},
-    {"credential set", "ID", "Changes a credential", NULL, 1, 1, OPTIONS(credential_set_options),
-     credential_set},
+    {"credential list", "", "Lists credentials, without their secrets", NULL, 0, 0, OPTIONS(provider_options),
+     credential_list},
+    {"credential show", "ID", "Shows a credential: limits, state, rests", NULL, 1, 1, NULL, 0,
+     credential_show},
+    {"credential test", "ID", "Asks the provider something small with a credential",
+     "It may be disabled. Exit code 1: the provider refused it, or did not answer.", 1, 1,
+     OPTIONS(credential_test_options), credential_test},
+    {"credential set", "ID", "Changes a credential",
+     "Takes effect with the next call of a model. A new secret ends what was held against the old one: its "
+     "rests, and the reason it was disabled for.",
+     1, 1, OPTIONS(credential_set_options), credential_set},
     {"credential enable", "ID", "Uses a credential again", NULL, 1, 1, NULL, 0, credential_enable},
     {"credential disable", "ID", "Uses a credential no more", NULL, 1, 1, NULL, 0, credential_disable},
     {"credential delete", "ID", "Deletes a credential", NULL, 1, 1, NULL, 0, credential_delete},
+    {"model set", "PROVIDER MODEL", "Sets how a model is spoken to and what it costs",
+     "PROVIDER and MODEL as exports name them. These are all of its settings: what is not given is not set "
+     "any more.",
+     2, 2, OPTIONS(model_set_options), model_set},
+    {"model list", "", "Lists models with settings", NULL, 0, 0, OPTIONS(provider_options), model_list},
+    {"model remove", "PROVIDER MODEL", "Removes the settings of a model", NULL, 2, 2, NULL, 0, model_remove},
     {"chat", "TEXT", "Sends a message to a chatflow and prints the answer as it streams",
      "Ctrl-C stops the run; a second one leaves at once. Exit code 1: the run failed, or the call did.", 1, 1,
      OPTIONS(chat_options), chat},

@@ -55,6 +55,9 @@ static const struct rpc_client_method methods[] = {
     [METHOD_LIST_CREDENTIALS] = ADMIN("ListCredentials", list_credentials_response),
     [METHOD_UPDATE_CREDENTIAL] = ADMIN("UpdateCredential", credential),
     [METHOD_DELETE_CREDENTIAL] = ADMIN("DeleteCredential", delete_credential_response),
+    [METHOD_TEST_CREDENTIAL] = ADMIN("TestCredential", test_credential_response),
+    [METHOD_SET_MODEL] = ADMIN("SetModel", model),
+    [METHOD_LIST_MODELS] = ADMIN("ListModels", list_models_response),
 };
 
 bool session_open(struct ctl *ctl, enum ctl_listener listener)
@@ -182,7 +185,7 @@ static const char *hint_for(const struct ctl *ctl, const struct status *status)
     if (status->code == STATUS_UNAUTHENTICATED)
         return ctl->token == NULL
                    ? "no token was given: set HEDDLE_TOKEN, or use --token-stdin"
-                   : "is HEDDLE_TOKEN the right one? app, key and credential take the administrator's "
+                   : "is HEDDLE_TOKEN the right one? app, key, credential and model take the administrator's "
                      "token, chat, run, stop, runs and conversations an app's API key";
     if (status->code == STATUS_UNAVAILABLE && status->reason == NULL)
         return "is the gateway running there? --gateway and --admin name its addresses";

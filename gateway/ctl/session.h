@@ -55,7 +55,10 @@ enum ctl_method {
     METHOD_CREATE_CREDENTIAL,
     METHOD_LIST_CREDENTIALS,
     METHOD_UPDATE_CREDENTIAL,
-    METHOD_DELETE_CREDENTIAL
+    METHOD_DELETE_CREDENTIAL,
+    METHOD_TEST_CREDENTIAL,
+    METHOD_SET_MODEL,
+    METHOD_LIST_MODELS
 };
 /*
  * One unary call. Returns the unpacked reply (free with protobuf_c_message_free_unpacked), or NULL with *err.
