@@ -1,6 +1,7 @@
 /*
  * Records of runs: one, lists of them by every filter (beside a simple list in memory), and the closing of what was lost.
  */
+#include "shared/store/record_id.h"
 #include "tests/shared/store/records.h"
 #include "tests/shared/store/starved.h"
 #include <stdio.h>
@@ -415,6 +416,39 @@ static void a_rare_word_is_found_page_by_page(void **state)
     assert_int_equal(1, counts[3]);
 }
 
+/* One index would have to look at more than a page may: the other one does not. */
+static void a_list_by_two_filters_goes_by_the_rarer_one(void **state)
+{
+    enum { BUSY = 1, SELDOM = 2 };
+    static const struct {
+        int user;
+        int32_t status;
+    } cases[] = {{SELDOM, FAILED}, {BUSY, STOPPED}};
+    struct fixture *f = *state;
+    struct store_run stopped = example(f, 1), failed = example(f, 2);
+    stopped.status = STOPPED;
+    failed.status = FAILED;
+    failed.end_user_id = id_of(f, 'e', SELDOM);
+    put_run(f, &stopped);
+    put_run(f, &failed);
+    put_many(f, STORE_RUN_SCAN_MAX + 50, "0"); /* newer than both */
+    const struct sql busy = {"update runs set end_user_id = $1, status = $2 where created_at_ms > 1002"};
+    struct record_id user = record_id_of(id_of(f, 'e', BUSY));
+    struct db *db = records_connect(f);
+    assert_ok(db_run(db, &busy, DB_VALUES(record_id_value(&user), DB_INT(FAILED)), &f->err));
+    db_close(db);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct store_run_page page;
+        const struct store_run_list r = {.app_id = id_of(f, 'a', 1),
+                                         .end_user_id = id_of(f, 'e', cases[i].user),
+                                         .status = cases[i].status};
+        assert_ok(list_runs(f, &r, &page));
+        assert_int_equal(1, page.count);
+        assert_str("", page.next_page_token);
+        assert_int_equal(cases[i].status, page.runs[0].status);
+    }
+}
+
 static void totals_and_numbered_pages_end_at_a_bound(void **state)
 {
     struct fixture *f = *state;
@@ -678,6 +712,7 @@ int main(void)
         TEST(a_list_says_what_it_cannot_read),
         TEST(a_bound_holds_for_every_token),
         TEST(a_rare_word_is_found_page_by_page),
+        TEST(a_list_by_two_filters_goes_by_the_rarer_one),
         TEST(totals_and_numbered_pages_end_at_a_bound),
         TEST(an_open_run_is_closed_with_its_message),
         TEST(a_run_that_has_ended_stays_as_it_is),
