@@ -34,6 +34,10 @@ static enum status_code put_run(struct call *call, struct db *db, struct status 
     if (rc == STATUS_OK)
         rc = field_text("reason", reason, 0, STORE_REASON_BYTES_MAX, err);
     if (rc == STATUS_OK)
+        rc = field_text("seen_by", r->seen_by, 0, STORE_NAME_BYTES_MAX, err);
+    if (rc == STATUS_OK && r->for_ms > STORE_REST_MS_MAX)
+        rc = status_field(err, "for_ms", "is longer than a rest can be");
+    if (rc == STATUS_OK)
         rc = db_run(db, &sql,
                     DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(r->credential_id), DB_TEXT(r->model),
                               DB_INT(call->now_ms + r->for_ms), DB_TEXT(reason), DB_TEXT(r->seen_by),

@@ -10,6 +10,9 @@
 /* rests. Read at a time: more pairs of credential and model than rest at one time. */
 #define STORE_RESTS_MAX 10000
 
+/* ms. A rest: longer than any provider counts, short enough that an end by hand is not forgotten. */
+#define STORE_REST_MS_MAX ((int64_t)31 * 24 * 3600 * 1000)
+
 struct store_rest {
     struct str workspace_id, credential_id;
     struct str model;     /* as the provider is asked for it */
@@ -26,7 +29,7 @@ typedef void (*store_rest_set_done)(void *arg, const struct store_rest_set *set,
 
 struct store_rest_put {
     struct str workspace_id, credential_id, model;
-    int64_t for_ms; /* from now */
+    int64_t for_ms; /* from now; at most STORE_REST_MS_MAX; 0 and less: it is over already */
     struct str reason, seen_by;
     int64_t fresh_since_ms; /* of the credential that was refused; 0: whatever it is */
 };

@@ -44,7 +44,9 @@ static void an_update_changes_what_it_names_and_leaves_the_rest(void **state)
                                       .has_record = true,
                                       .record = STORE_RECORD_NONE,
                                       .has_retention_days = true,
-                                      .retention_days = 30};
+                                      .retention_days = 30,
+                                      .has_priority = true,
+                                      .priority = -7};
     assert_ok(update_app(f, &limits, &app));
     assert_str("Before", app.name);
     struct store_app_update rename = {.app_id = app_id,
@@ -60,6 +62,11 @@ static void an_update_changes_what_it_names_and_leaves_the_rest(void **state)
     assert_int_equal(60, app.requests_per_minute);
     assert_int_equal(STORE_RECORD_NONE, app.record);
     assert_int_equal(30, app.retention_days);
+    assert_int_equal(-7, app.priority);
+    struct store_target target;
+    assert_ok(find_version(f, app_id, STR(""), &target));
+    assert_int_equal(-7, target.priority);
+    assert_int_equal(1, target.version_number);
     assert_true(app.updated_at_ms >= app.created_at_ms);
 }
 
@@ -84,6 +91,8 @@ static void values_that_cannot_be_are_refused_with_their_field(void **state)
          {.app_id = app_id, .has_requests_per_minute = true, .requests_per_minute = -1}},
         {"record", {.app_id = app_id, .has_record = true, .record = (enum store_record)3}},
         {"retention_days", {.app_id = app_id, .has_retention_days = true, .retention_days = -1}},
+        {"priority", {.app_id = app_id, .has_priority = true, .priority = STORE_PRIORITY_MAX + 1}},
+        {"priority", {.app_id = app_id, .has_priority = true, .priority = -STORE_PRIORITY_MAX - 1}},
         {"app_id", {.app_id = STR("nonsense")}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -29,6 +29,49 @@ static void a_credential_gets_what_was_left_out(void **state)
     assert_str("*", credential.models[0]);
     assert_int_equal(1, credential.weight);
     assert_false(credential.disabled);
+    assert_str("", credential.disabled_reason);
+    assert_int_equal(0, credential.requests_per_minute);
+    assert_int_equal(0, credential.tokens_per_minute);
+    assert_int_equal(0, credential.max_concurrent);
+    assert_int_equal(0, credential.rest_count);
+    assert_true(credential.fresh_since_ms > 0);
+}
+
+static void quotas_and_the_protocol_are_kept_changed_and_loaded(void **state)
+{
+    struct fixture *f = *state;
+    struct store_credential credential;
+    struct store_credential_create create = example("a");
+    create.protocol = STR("anthropic");
+    create.requests_per_minute = 60;
+    create.tokens_per_minute = 5000000000;
+    create.max_concurrent = 4;
+    assert_ok(create_credential(f, &create, &credential));
+    struct store_credential_set set;
+    assert_ok(load_credentials(f, NULL, &set));
+    const struct store_credential *loaded = &set.credentials[0].credential;
+    assert_str("anthropic", loaded->protocol);
+    assert_int_equal(60, loaded->requests_per_minute);
+    assert_int_equal(5000000000, loaded->tokens_per_minute);
+    assert_int_equal(4, loaded->max_concurrent);
+    assert_int_equal(credential.fresh_since_ms, loaded->fresh_since_ms);
+    assert_str("sk-hush", set.credentials[0].secret);
+
+    struct store_credential_update tokens = {
+        .credential_id = credential.credential_id, .has_tokens_per_minute = true, .tokens_per_minute = 9};
+    assert_ok(update_credential(f, &tokens, &credential));
+    assert_int_equal(60, credential.requests_per_minute);
+    assert_int_equal(9, credential.tokens_per_minute);
+    assert_str("anthropic", credential.protocol);
+    struct store_credential_update others = {.credential_id = credential.credential_id,
+                                             .has_protocol = true,
+                                             .has_requests_per_minute = true,
+                                             .has_max_concurrent = true};
+    assert_ok(update_credential(f, &others, &credential));
+    assert_str("openai", credential.protocol);
+    assert_int_equal(0, credential.requests_per_minute);
+    assert_int_equal(9, credential.tokens_per_minute);
+    assert_int_equal(0, credential.max_concurrent);
 }
 
 static void executors_load_all_of_all_workspaces_opened(void **state)
@@ -247,7 +290,7 @@ static void values_that_cannot_be_are_refused_with_their_field(void **state)
     struct {
         const char *field;
         struct store_credential_create create;
-    } rows[12];
+    } rows[16];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         rows[i].create = example("a");
     size_t n = 0;
@@ -259,6 +302,10 @@ static void values_that_cannot_be_are_refused_with_their_field(void **state)
     rows[n].field = "secret", rows[n++].create.secret = STR("a\0b");
     rows[n].field = "weight", rows[n++].create.weight = -1;
     rows[n].field = "weight", rows[n++].create.weight = STORE_WEIGHT_MAX + 1;
+    rows[n].field = "requests_per_minute", rows[n++].create.requests_per_minute = -1;
+    rows[n].field = "requests_per_minute", rows[n++].create.requests_per_minute = STORE_REQUESTS_MAX + 1;
+    rows[n].field = "tokens_per_minute", rows[n++].create.tokens_per_minute = -1;
+    rows[n].field = "max_concurrent", rows[n++].create.max_concurrent = -1;
     rows[n].field = "models", rows[n].create.models = &line_end, rows[n++].create.model_count = 1;
     rows[n].field = "models", rows[n].create.models = &empty, rows[n++].create.model_count = 1;
     rows[n].field = "models", rows[n].create.models = long_globs,
@@ -336,6 +383,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_credential_gets_what_was_left_out),
+        TEST(quotas_and_the_protocol_are_kept_changed_and_loaded),
         TEST(executors_load_all_of_all_workspaces_opened),
         TEST(more_credentials_than_a_page_are_loaded_in_order),
         TEST(one_credential_is_loaded_by_its_id),

@@ -154,16 +154,29 @@ static void keep_key(struct fixture *f, struct store_key *key)
     keep(f, &key->prefix);
 }
 
+static const struct store_rest *keep_rests(struct fixture *f, const struct store_rest *rests, size_t count)
+{
+    struct store_rest *list = keep_array(f, rests, count, sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        struct str *texts[] = {&list[i].workspace_id, &list[i].credential_id, &list[i].model, &list[i].reason,
+                               &list[i].seen_by};
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            keep(f, texts[k]);
+    }
+    return list;
+}
+
 static void keep_credential(struct fixture *f, struct store_credential *c)
 {
-    struct str *texts[] = {&c->workspace_id, &c->credential_id, &c->provider,
-                           &c->protocol,     &c->name,          &c->base_url};
+    struct str *texts[] = {&c->workspace_id, &c->credential_id, &c->provider,       &c->protocol,
+                           &c->name,         &c->base_url,      &c->disabled_reason};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         keep(f, texts[i]);
     struct str *models = keep_array(f, c->models, c->model_count, sizeof *models);
     for (size_t i = 0; i < c->model_count; i++)
         keep(f, &models[i]);
     c->models = models;
+    c->rests = keep_rests(f, c->rests, c->rest_count);
 }
 
 static void keep_model(struct fixture *f, struct store_model *m)
@@ -368,6 +381,15 @@ static void got_credential_set(void *arg, const struct store_credential_set *set
         }
         ret->credentials = list;
     }
+    store_wait_done(&w->wait, status);
+}
+
+static void got_rests(void *arg, const struct store_rest_set *set, const struct status *status)
+{
+    struct waiting *w = arg;
+    struct store_rest_set *ret = w->ret;
+    if (set != NULL)
+        *ret = (struct store_rest_set){keep_rests(w->f, set->rests, set->count), set->count};
     store_wait_done(&w->wait, status);
 }
 
@@ -589,6 +611,27 @@ enum status_code delete_credential(struct fixture *f, struct str credential_id)
     begin(&w, f, NULL);
     struct store_credential_ref r = {.credential_id = credential_id};
     return end(&w, store_credential_delete(f->store, &r, store_wait_done, &w.wait, &f->err));
+}
+
+enum status_code disable_credential(struct fixture *f, const struct store_credential_disable *r)
+{
+    struct waiting w;
+    begin(&w, f, NULL);
+    return end(&w, store_credential_disable(f->store, r, store_wait_done, &w.wait, &f->err));
+}
+
+enum status_code put_rest(struct fixture *f, const struct store_rest_put *r)
+{
+    struct waiting w;
+    begin(&w, f, NULL);
+    return end(&w, store_rest_put(f->store, r, store_wait_done, &w.wait, &f->err));
+}
+
+enum status_code load_rests(struct fixture *f, struct store_rest_set *ret)
+{
+    struct waiting w;
+    begin(&w, f, ret);
+    return end(&w, store_rest_load(f->store, got_rests, &w, &f->err));
 }
 
 enum status_code load_credentials(struct fixture *f, const char *credential_id,

@@ -9,6 +9,7 @@
 #include "shared/store/db.h"
 #include "shared/store/key.h"
 #include "shared/store/model.h"
+#include "shared/store/rest.h"
 #include "tests/support/check.h"
 
 #define MASTER_KEY_A "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -75,6 +76,9 @@ enum status_code delete_credential(struct fixture *f, struct str credential_id);
 /* credential_id NULL: all. */
 enum status_code load_credentials(struct fixture *f, const char *credential_id,
                                   struct store_credential_set *ret);
+enum status_code disable_credential(struct fixture *f, const struct store_credential_disable *r);
+enum status_code put_rest(struct fixture *f, const struct store_rest_put *r);
+enum status_code load_rests(struct fixture *f, struct store_rest_set *ret);
 enum status_code set_model(struct fixture *f, const struct store_model *r, struct store_model *ret);
 enum status_code remove_model(struct fixture *f, const char *provider, const char *model);
 enum status_code list_models(struct fixture *f, const struct store_model_list *r,

@@ -14,7 +14,8 @@ static struct store_model example(const char *provider, const char *model)
                                 .prompt_unit_price = STR("2.50"),
                                 .completion_unit_price = STR("10"),
                                 .price_unit = STR("0.000001"),
-                                .currency = STR("USD")};
+                                .currency = STR("USD"),
+                                .affinity = true};
 }
 
 static void settings_take_the_place_of_what_was_there(void **state)
@@ -33,6 +34,7 @@ static void settings_take_the_place_of_what_was_there(void **state)
     assert_str("0.000001", page.models[0].price_unit);
     assert_str("USD", page.models[0].currency);
     assert_int_equal(128000, page.models[0].context_size);
+    assert_true(page.models[0].affinity);
 
     assert_ok(set_model(f, &bare, &model));
     assert_ok(load_models(f, &page));
@@ -40,6 +42,7 @@ static void settings_take_the_place_of_what_was_there(void **state)
     assert_str("", page.models[0].protocol);
     assert_str("", page.models[0].prompt_unit_price);
     assert_int_equal(8192, page.models[0].context_size);
+    assert_false(page.models[0].affinity);
 }
 
 static void models_are_listed_by_provider_and_name_and_loaded_whole(void **state)
