@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNNING = 1, SUCCEEDED = 2, FAILED = 4 };
+enum { SUCCEEDED = 2, FAILED = 4 };
 
 static struct store_conversation_ref ref_of(struct fixture *f, int n)
 {
@@ -518,33 +518,40 @@ static void note_variables(void *arg, const struct store_conversation_variable_p
     *(struct status *)arg = *status;
 }
 
+/* Made before allocations fail: ids need memory, too. */
+static struct {
+    struct store_conversation_list list;
+    struct store_conversation_rename rename;
+    struct store_message_list messages;
+    struct store_conversation_variable_list variables;
+} requests;
+
 static enum status_code submit_list(struct fixture *f, struct store *store, struct status *ret,
                                     struct status *err)
 {
-    const struct store_conversation_list list = {
-        .app_id = id_of(f, 'a', 1), .end_user_id = id_of(f, 'e', 1), .page_size = 1};
-    return store_conversation_list(store, &list, note_page, ret, err);
+    (void)f;
+    return store_conversation_list(store, &requests.list, note_page, ret, err);
 }
 
 static enum status_code submit_rename(struct fixture *f, struct store *store, struct status *ret,
                                       struct status *err)
 {
-    const struct store_conversation_rename rename = {.ref = ref_of(f, 1)};
-    return store_conversation_rename(store, &rename, note_one, ret, err);
+    (void)f;
+    return store_conversation_rename(store, &requests.rename, note_one, ret, err);
 }
 
 static enum status_code submit_messages(struct fixture *f, struct store *store, struct status *ret,
                                         struct status *err)
 {
-    const struct store_message_list list = {.ref = ref_of(f, 1), .page_size = 1};
-    return store_message_list(store, &list, note_messages, ret, err);
+    (void)f;
+    return store_message_list(store, &requests.messages, note_messages, ret, err);
 }
 
 static enum status_code submit_variables(struct fixture *f, struct store *store, struct status *ret,
                                          struct status *err)
 {
-    const struct store_conversation_variable_list list = {.ref = ref_of(f, 1)};
-    return store_conversation_variable_list(store, &list, note_variables, ret, err);
+    (void)f;
+    return store_conversation_variable_list(store, &requests.variables, note_variables, ret, err);
 }
 
 static void calls_survive_every_failing_allocation(void **state)
@@ -555,6 +562,10 @@ static void calls_survive_every_failing_allocation(void **state)
     put_turn(f, 1, 1);
     put_turn(f, 1, 2);
     put_variables(f, 20);
+    requests.list = (struct store_conversation_list){
+        .app_id = id_of(f, 'a', 1), .end_user_id = id_of(f, 'e', 1), .page_size = 1};
+    requests.rename.ref = requests.messages.ref = requests.variables.ref = ref_of(f, 1);
+    requests.messages.page_size = 1;
     starve(f, submit_list);
     starve(f, submit_rename);
     starve(f, submit_messages);

@@ -663,25 +663,32 @@ static void note_page(void *arg, const struct store_run_page *page, const struct
     *(struct status *)arg = *status;
 }
 
+/* Made before allocations fail: ids need memory, too. */
+static struct {
+    struct store_run_ref get;
+    struct store_run_list list;
+    struct store_run_close close;
+} requests;
+
 static enum status_code submit_get(struct fixture *f, struct store *store, struct status *ret,
                                    struct status *err)
 {
-    const struct store_run_ref ref = {.run_id = id_of(f, 'f', 1)};
-    return store_run_get(store, &ref, note_run, ret, err);
+    (void)f;
+    return store_run_get(store, &requests.get, note_run, ret, err);
 }
 
 static enum status_code submit_list(struct fixture *f, struct store *store, struct status *ret,
                                     struct status *err)
 {
-    const struct store_run_list list = {.app_id = id_of(f, 'a', 1), .page_size = 1, .with_total = true};
-    return store_run_list(store, &list, note_page, ret, err);
+    (void)f;
+    return store_run_list(store, &requests.list, note_page, ret, err);
 }
 
 static enum status_code submit_close(struct fixture *f, struct store *store, struct status *ret,
                                      struct status *err)
 {
-    const struct store_run_close close = lost(f, 1);
-    return store_run_close(store, &close, note_run, ret, err);
+    (void)f;
+    return store_run_close(store, &requests.close, note_run, ret, err);
 }
 
 static void calls_survive_every_failing_allocation(void **state)
@@ -693,6 +700,9 @@ static void calls_survive_every_failing_allocation(void **state)
         put_run(f, &run);
         put_nodes(f, run.run_id, 0, STR("nodes"));
     }
+    requests.get = (struct store_run_ref){.run_id = id_of(f, 'f', 1)};
+    requests.list = (struct store_run_list){.app_id = id_of(f, 'a', 1), .page_size = 1, .with_total = true};
+    requests.close = lost(f, 1);
     starve(f, submit_get);
     starve(f, submit_list);
     starve(f, submit_close);
