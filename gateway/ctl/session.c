@@ -205,8 +205,9 @@ void say_status(const struct ctl *ctl, const struct status *status)
 
 enum ctl_exit print_buf(struct buf *take_text)
 {
+    bool is_empty = take_text->len == 0;
     bool is_printed = !take_text->failed &&
-                      fwrite(take_text->ptr, 1, take_text->len, stdout) == take_text->len &&
+                      (is_empty || fwrite(take_text->ptr, 1, take_text->len, stdout) == take_text->len) &&
                       fflush(stdout) == 0;
     if (take_text->failed)
         say_error("out of memory");

@@ -224,15 +224,6 @@ def test_stop_names_what_is_missing_and_knows_no_foreign_tasks(heddle, chat):
     assert stop({"task_id": done, "user": "somebody else"}, token=chat).result == 3
 
 
-@pytest.mark.parametrize("service,method", [
-    ("WorkflowService", "GetRun"), ("WorkflowService", "ListRuns"), ("ConversationService", "ListConversations"),
-    ("ConversationService", "ListMessages"), ("ConversationService", "RenameConversation"),
-    ("ConversationService", "DeleteConversation"), ("ConversationService", "ListVariables")])
-def test_what_is_not_served_yet_says_so(heddle, chat, service, method):
-    refused = failure(getattr(getattr(heddle.public, service), method), {}, token=chat)
-    assert refused.code == Code.UNIMPLEMENTED and method in refused.words
-
-
 # --- bytes nobody should send ---
 
 def raw_call(client, path, data, token=None, timeout=10):

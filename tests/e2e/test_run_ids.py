@@ -1,0 +1,172 @@
+"""A caller's own run id: one run at most, however often it is asked for; who asks again is told how it ended."""
+import concurrent.futures
+import signal
+
+import grpc
+import pytest
+
+from conftest import wait_until
+from example_calls import CHAT, FLOW, Code, chat, flow, new_id, run, say  # noqa: F401
+from heddle import RpcFailure, answer, events, failure, finished
+
+
+def names(got):
+    return [name for name, _ in got]
+
+
+def models_asked(h):
+    return len(h.model.requests())
+
+
+def outcome(end):
+    """What has to be the same, however often it is told."""
+    return (end.status, end.end_reason, end.error, end.total_tokens, end.total_steps, end.elapsed_ms, end.created_at_ms,
+            end.finished_at_ms, end.end_user_id, end.user, end.workflow_id)
+
+
+def test_a_chat_that_has_ended_is_told_again(heddle, chat):
+    mine = {"run_id": new_id()}
+    first = events(say(heddle, chat, request=mine))
+    again = events(say(heddle, chat, request=mine))
+    assert names(again) == ["message", "message_end", "workflow_finished"]
+    assert answer(again) == answer(first) == "fine" and models_asked(heddle) == 1
+    assert outcome(finished(again)) == outcome(finished(first))
+    assert finished(again).outputs == finished(first).outputs
+    for _, event in again:
+        assert (event.task_id, event.workflow_run_id) == (mine["run_id"],) * 2
+        assert (event.conversation_id, event.message_id) == (first[0][1].conversation_id, first[0][1].message_id)
+    assert [e.sequence for _, e in again] == [1, 2, 3]
+    ends = [e.message_end.metadata.usage for got in (first, again) for name, e in got if name == "message_end"]
+    assert ends[0] == ends[1] and ends[0].total_tokens > 0
+
+
+@pytest.mark.parametrize("payloads", ["PAYLOADS_STRUCT", "PAYLOADS_JSON", "PAYLOADS_NONE"])
+def test_a_workflow_that_has_ended_is_told_again_in_the_form_asked_for(heddle, flow, payloads):
+    mine = {"run_id": new_id(), "payloads": payloads}
+    first = events(run(heddle, flow, request=mine))
+    again = events(run(heddle, flow, request=mine))
+    assert names(again) == ["workflow_finished"] and models_asked(heddle) == 1
+    assert outcome(finished(again)) == outcome(finished(first))
+    assert finished(again).outputs == finished(first).outputs
+    assert finished(again).outputs_json == finished(first).outputs_json
+
+
+def test_only_the_events_asked_for_are_told_again(heddle, chat):
+    mine = {"run_id": new_id()}
+    events(say(heddle, chat, request=mine))
+    for kind, told in (("EVENTS_TEXT", ["message", "message_end", "workflow_finished"]),
+                       ("EVENTS_FINAL", ["message_end", "workflow_finished"])):
+        assert names(events(say(heddle, chat, request={**mine, "events": kind}))) == told
+
+
+def test_a_run_that_failed_is_told_again_as_it_failed(heddle, chat):
+    heddle.model.script({"status": 400, "error_body": {"error": {"message": "no such thing"}}})
+    mine = {"run_id": new_id()}
+    first = events(say(heddle, chat, request=mine))
+    asked = models_asked(heddle)
+    again = events(say(heddle, chat, request=mine))
+    assert names(again) == ["workflow_finished", "error"] and names(first)[-2:] == names(again)
+    assert outcome(finished(again)) == outcome(finished(first)) and "no such thing" in finished(again).error
+    assert again[-1][1].error == first[-1][1].error
+    assert models_asked(heddle) == asked
+
+
+def test_a_run_that_was_stopped_is_told_again_with_what_it_had_said(heddle, chat):
+    heddle.model.script({"reply": "one two three four", "break_after": 2, "break_how": "stall"})
+    mine = {"run_id": new_id()}
+    got = []
+    for event in say(heddle, chat, request=mine):
+        got.append((event.WhichOneof("event"), event))
+        if answer(got) == "one two":
+            heddle.public.TaskService.StopTask({"task_id": mine["run_id"], "user": "u-1"}, token=chat)
+    again = events(say(heddle, chat, request=mine))
+    assert names(again) == ["message", "workflow_finished", "message_end"]
+    assert answer(again) == "one two" and outcome(finished(again)) == outcome(finished(got))
+
+
+def test_while_it_runs_it_is_not_begun_again(heddle, chat):
+    heddle.model.script({"reply": "fine", "break_after": 0, "break_how": "stall"})
+    mine = {"run_id": new_id()}
+    stream = say(heddle, chat, request=mine)
+    next(iter(stream))
+    wait_until(lambda: models_asked(heddle) == 1, what="the model asked")
+    refused = failure(say, heddle, chat, request=mine)
+    assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "RUN_EXISTS")
+    heddle.public.TaskService.StopTask({"task_id": mine["run_id"], "user": "u-1"}, token=chat)
+    list(stream)
+    assert models_asked(heddle) == 1
+
+
+def test_nothing_is_told_of_somebody_elses_run(heddle, chat, flow):
+    mine = {"run_id": new_id(), "user": "u-1"}
+    events(say(heddle, chat, request={**mine, "query": "a secret question"}))
+    other = heddle.app(CHAT)[1]
+    for call in (lambda: say(heddle, chat, request={**mine, "user": "u-2"}), lambda: say(heddle, other, request=mine),
+                 lambda: run(heddle, flow, request=mine)):
+        refused = failure(call)
+        assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "RUN_EXISTS")
+        assert "secret" not in refused.words and "fine" not in refused.words
+    assert models_asked(heddle) == 1
+
+
+def test_an_id_whose_call_was_refused_can_be_used(heddle, chat):
+    mine = {"run_id": new_id()}
+    assert failure(say, heddle, chat, request={**mine, "inputs": {"tone": "not one of the choices"}}).code == Code.INVALID_ARGUMENT
+    assert answer(events(say(heddle, chat, request=mine))) == "fine"
+
+
+def test_many_at_once_make_one_run(heddle, chat):
+    heddle.model.script({"reply": "fine", "first_token_ms": 100})
+    mine = {"run_id": new_id()}
+
+    def ask(_):
+        try:
+            return answer(events(say(heddle, chat, request=mine)))
+        except grpc.RpcError as error:
+            return RpcFailure(error).reason
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        got = list(pool.map(ask, range(64)))
+    assert set(got) <= {"fine", "RUN_EXISTS"} and "fine" in got
+    assert models_asked(heddle) == 1
+
+
+def test_a_run_is_told_again_after_both_processes_were_restarted(fresh):
+    h = fresh()
+    h.model.script({"reply": "fine"})
+    key = h.app(CHAT)[1]
+    mine = {"run_id": new_id()}
+    first = events(say(h, key, request=mine))
+    for process, start in ((h.gateway, h.start_gateway), (h.executor, h.start_executor)):
+        assert process.stop() == 0
+        start()
+    again = wait_until(lambda: try_events(h, key, mine), what="both processes serve")
+    assert outcome(finished(again)) == outcome(finished(first)) and answer(again) == "fine"
+    assert models_asked(h) == 1
+
+
+def try_events(h, key, request):
+    try:
+        return events(say(h, key, request=request))
+    except grpc.RpcError as error:
+        assert error.code() == Code.UNAVAILABLE
+        return None
+
+
+def test_a_run_whose_executor_was_killed_is_lost_for_good(fresh):
+    h = fresh()
+    h.model.script({"reply": "one two three four", "break_after": 2, "break_how": "stall"})
+    key = h.app(FLOW)[1]
+    mine = {"run_id": new_id()}
+    stream = run(h, key, request=mine)
+    got = [next(stream)]
+    wait_until(lambda: models_asked(h) == 1, what="the model asked")
+    h.executor.stop(signal.SIGKILL)
+    got += list(stream)
+    end = got[-1].workflow_finished
+    assert (end.status, end.end_reason) == (4, 8)
+    again = events(run(h, key, request=mine))  # while there is no executor
+    assert names(again) == ["workflow_finished"] and outcome(finished(again)) == outcome(end)
+    h.start_executor()
+    again = events(run(h, key, request=mine))
+    assert outcome(finished(again)) == outcome(end) and models_asked(h) == 1
