@@ -6,7 +6,7 @@
 #include "shared/store/app.h"
 
 /* rows. Looked at for one page by token: filters that no index serves stop there, and the next page goes on. */
-#define STORE_RUN_SCAN_MAX 20000
+#define STORE_RUN_SCAN_MAX 2000
 /* rows. Looked at for a total, and before a page by number. */
 #define STORE_RUN_COUNT_MAX 100000
 
