@@ -14,7 +14,7 @@ enum { STATE_RESTS_MAX = 2 };
  * now_ms: wall clock; rests that are over are left out
  */
 void state_put(struct buf *b, const Heddle__V1__Credential *credential, int64_t now_ms);
-/* "43 s", "2 min", "3 h": rounded up, and nothing is 0 s. */
+/* "43 s", "2 min", "3 h": rounded up, at least 1 s. */
 void state_put_span(struct buf *b, int64_t ms);
 /* "60 requests/min, 100000 tokens/min, 4 at a time"; "" for none. */
 void state_put_limits(struct buf *b, const Heddle__V1__Credential *credential);
