@@ -12,28 +12,21 @@
  * not what it should be.
  */
 #include "shared/base/clock.h"
-#include "shared/base/uuid.h"
 #include "shared/store/conversation.h"
-#include "shared/store/db.h"
 #include "shared/store/message_thread.h"
 #include "shared/store/run.h"
 #include "shared/store/sqlite_path.h"
 #include "tests/bench/histogram.h"
+#include "tests/bench/records_fill.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MESSAGES = 10 };        /* of a conversation */
-enum { RUNS_MIN = 20000 };     /* below it there is no full page of some questions */
-enum { LONG_MESSAGES = 2000 }; /* of one more conversation */
-enum { COMMIT_ROWS = 20000 };  /* runs of one transaction while filling */
-enum { RUN_MS = 250 };         /* between the beginnings of two runs */
-enum { NODES_BYTES = 1500 };   /* records of three nodes */
-enum { APP_GROUP, USER_GROUP, RUN_GROUP, CHAT_GROUP, MESSAGE_GROUP, VARIABLE_GROUP };
-enum { WORKFLOW = 1, CHAT = 2, OTHER = 3 }; /* numbers of apps; there is nothing of the last one */
-enum { NOBODY = 0x7fffffff };               /* number of an end user who has nothing */
+enum { RUNS_MIN = 20000 };    /* below it there is no full page of some questions */
+enum { OTHER = 3 };           /* number of an app that has nothing */
+enum { NOBODY = 0x7fffffff }; /* and of an end user */
 
 struct options {
     const char *store;
@@ -44,34 +37,15 @@ struct options {
 struct bench {
     struct options options;
     struct store *store;
-    int64_t users, chats;
+    struct records records;
     uint64_t random;
     char ids[8][UUID_TEXT_LEN + 1]; /* of the question under way */
 };
 
-static const int64_t first_ms = 1700000000000;
-
-/* --- ids and numbers --- */
-
-/* Version 7, with the time of run n: keys of records grow as in a real store. */
-static struct uuid id_of(int group, int64_t n)
-{
-    struct uuid id = {{0}};
-    int64_t ms = group == APP_GROUP || group == USER_GROUP ? n : first_ms + n * RUN_MS;
-    for (int i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    id.bytes[6] = 0x70;
-    id.bytes[7] = (uint8_t)group;
-    id.bytes[8] = 0x80;
-    for (int i = 0; i < 4; i++)
-        id.bytes[12 + i] = (uint8_t)(n >> (24 - 8 * i));
-    return id;
-}
-
 /* Text of an id, at one of eight places; good until the place is used again. */
-static struct str text_of(struct bench *b, size_t place, int group, int64_t n)
+static struct str text_of(struct bench *b, size_t place, enum records_group group, int64_t n)
 {
-    uuid_format(id_of(group, n), b->ids[place]);
+    uuid_format(records_id(group, n), b->ids[place]);
     return str_c(b->ids[place]);
 }
 
@@ -80,159 +54,6 @@ static int64_t random_below(struct bench *b, int64_t n)
 {
     b->random = b->random * 6364136223846793005u + 1442695040888963407u;
     return n <= 1 ? 0 : (int64_t)((b->random >> 33) % (uint64_t)n);
-}
-
-static bool is_chat(int64_t run)
-{
-    return run % 2 == 1;
-}
-
-/* Of ten runs in a row of a chat app, one conversation; they lie two apart, since every other run is a workflow's. */
-static int64_t chat_of(int64_t run)
-{
-    return run / 2 / MESSAGES;
-}
-
-/* One user has a fifth of all. */
-static int64_t user_of(const struct bench *b, int64_t run)
-{
-    int64_t n = is_chat(run) ? chat_of(run) : run / 2;
-    return n % 5 == 0 ? 0 : 1 + (n * 7919) % (b->users - 1);
-}
-
-/* --- filling --- */
-
-/* Status and reason: 94 % succeed, 4 % fail, the rest is stopped by users, by time, or partly succeeds. */
-static void end_of(int64_t run, int *ret_status, int *ret_reason)
-{
-    int64_t n = run * 2654435761 / 64 % 1000;
-    *ret_status = n < 940 ? 2 : n < 980 ? 4 : n < 990 ? 5 : n < 995 ? 4 : 3;
-    *ret_reason = n < 940 ? 1 : n < 980 ? 2 : n < 990 ? 3 : n < 995 ? 5 : 1;
-}
-
-static struct db_value blob_of(const struct uuid *id)
-{
-    return DB_BLOB(((struct str){(const char *)id->bytes, sizeof id->bytes}));
-}
-
-static enum status_code put_run(const struct bench *b, struct db *db, int64_t n, struct status *err)
-{
-    static const struct sql run_sql = {
-        "insert into runs (id, app_id, version_id, version_number, mode, record, end_user_id, "
-        "conversation_id, message_id, status, end_reason, attempt, owner, created_at_ms, finished_at_ms, "
-        "elapsed_ms, total_tokens, total_steps, \"user\", end_user_type, error, inputs, outputs) values "
-        "($1, $2, $2, 1, $3, 0, $4, $5, $6, $7, $8, 1, 1, $9, $9 + 1500, 1500, 321, 3, $10, 'service-api', "
-        "$11, $12, $13)"};
-    static const struct sql nodes_sql = {"insert into run_nodes (run_id, part, nodes) values ($1, 0, $2)"};
-    static const char nodes[NODES_BYTES];
-    struct uuid id = id_of(RUN_GROUP, n), app = id_of(APP_GROUP, is_chat(n) ? CHAT : WORKFLOW),
-                user = id_of(USER_GROUP, user_of(b, n)), chat = id_of(CHAT_GROUP, chat_of(n)),
-                message = id_of(MESSAGE_GROUP, n);
-    const struct db_value none = DB_BLOB(STR(""));
-    char who[32], in[256], out[512];
-    int status, reason;
-    end_of(n, &status, &reason);
-    (void)snprintf(who, sizeof who, "user-%lld", (long long)user_of(b, n));
-    (void)snprintf(in, sizeof in,
-                   "{\"sys.query\":\"question number %lld of this bench, about as long as people ask\","
-                   "\"sys.user_id\":\"%s\",\"topic\":\"t%lld\"}",
-                   (long long)n, who, (long long)(n % 100));
-    (void)snprintf(out, sizeof out, "{\"answer\":\"%.*s number %lld\"}", 300,
-                   "An answer of some three hundred characters, which is what a model says when it is asked "
-                   "to be brief and "
-                   "nevertheless begins with a friendly sentence, goes on with what was asked, adds a list "
-                   "of three things "
-                   "nobody had thought of, and ends with the offer to say more about any of them if that "
-                   "were wanted now.",
-                   (long long)n);
-    enum status_code rc =
-        db_run(db, &run_sql,
-               DB_VALUES(blob_of(&id), blob_of(&app), DB_INT(is_chat(n)), blob_of(&user),
-                         is_chat(n) ? blob_of(&chat) : none, is_chat(n) ? blob_of(&message) : none,
-                         DB_INT(status), DB_INT(reason), DB_INT(first_ms + n * RUN_MS), DB_TEXT(str_c(who)),
-                         status == 4 ? DB_TEXT(STR("a node failed")) : DB_NULL, DB_TEXT(str_c(in)),
-                         DB_TEXT(str_c(out))),
-               err);
-    if (rc == STATUS_OK)
-        rc = db_run(db, &nodes_sql, DB_VALUES(blob_of(&id), DB_BLOB(((struct str){nodes, sizeof nodes}))),
-                    err);
-    return rc;
-}
-
-static enum status_code put_conversation(const struct bench *b, struct db *db, int64_t n, struct status *err)
-{
-    static const struct sql conversation_sql = {"insert into conversations (id, app_id, end_user_id, "
-                                                "created_at_ms, updated_at_ms, name, introduction, "
-                                                "inputs) values ($1, $2, $3, $4, $5, '', 'Welcome.', '{}')"};
-    static const struct sql variable_sql = {
-        "insert into conversation_variables (conversation_id, name, id, value_type, description, "
-        "created_at_ms, "
-        "updated_at_ms, value) values ($1, $2, $3, 'string', '', $4, $4, '\"a value\"')"};
-    int64_t first = 2 * MESSAGES * n + 1, at_ms = first_ms + first * RUN_MS;
-    struct uuid id = id_of(CHAT_GROUP, n), app = id_of(APP_GROUP, CHAT),
-                user = id_of(USER_GROUP, user_of(b, first)), variable = id_of(VARIABLE_GROUP, n);
-    enum status_code rc = db_run(db, &conversation_sql,
-                                 DB_VALUES(blob_of(&id), blob_of(&app), blob_of(&user), DB_INT(at_ms),
-                                           DB_INT(at_ms + 2 * (MESSAGES - 1) * RUN_MS)),
-                                 err);
-    static const char *const names[] = {"mood", "topic", "last_order"};
-    for (size_t i = 0; rc == STATUS_OK && i < ARRAY_LEN(names); i++) {
-        variable.bytes[9] = (uint8_t)i;
-        rc =
-            db_run(db, &variable_sql,
-                   DB_VALUES(blob_of(&id), DB_TEXT(str_c(names[i])), blob_of(&variable), DB_INT(at_ms)), err);
-    }
-    return rc;
-}
-
-static enum status_code put_message(struct db *db, int64_t n, bool is_first, int64_t chat_number,
-                                    struct status *err)
-{
-    static const struct sql sql = {"insert into messages (id, conversation_id, parent_id, run_id, status, "
-                                   "attempt, owner, created_at_ms, "
-                                   "finished_at_ms, inputs, query, answer) values ($1, $2, $3, $4, 2, 1, 1, "
-                                   "$5, $5 + 1500, '{}', $6, $7)"};
-    struct uuid id = id_of(MESSAGE_GROUP, n), chat = id_of(CHAT_GROUP, chat_number),
-                parent = id_of(MESSAGE_GROUP, n - 2), run = id_of(RUN_GROUP, n);
-    return db_run(
-        db, &sql,
-        DB_VALUES(
-            blob_of(&id), blob_of(&chat), is_first ? DB_BLOB(STR("")) : blob_of(&parent), blob_of(&run),
-            DB_INT(first_ms + n * RUN_MS),
-            DB_TEXT(STR("What would people ask, if it were about as long as this question is?")),
-            DB_TEXT(STR("An answer of the size a model gives when it was told to be as brief as possible, "
-                        "and was not quite able to."))),
-        err);
-}
-
-static enum status_code fill(struct bench *b, struct db *db, struct status *err)
-{
-    enum status_code rc = STATUS_OK;
-    for (int64_t n = 0; rc == STATUS_OK && n < b->options.runs; n++) {
-        if (n % COMMIT_ROWS == 0)
-            rc = db_begin(db, DB_WRITE, err);
-        if (rc == STATUS_OK)
-            rc = put_run(b, db, n, err);
-        if (rc == STATUS_OK && is_chat(n) && n / 2 % MESSAGES == 0)
-            rc = put_conversation(b, db, chat_of(n), err);
-        if (rc == STATUS_OK && is_chat(n))
-            rc = put_message(db, n, n / 2 % MESSAGES == 0, chat_of(n), err);
-        if (rc == STATUS_OK && (n % COMMIT_ROWS == COMMIT_ROWS - 1 || n == b->options.runs - 1))
-            rc = db_commit(db, err);
-    }
-    return rc;
-}
-
-/* The one behind all others, whose messages have no runs. */
-static enum status_code fill_long(struct bench *b, struct db *db, struct status *err)
-{
-    int64_t first = 2 * MESSAGES * b->chats + 1;
-    enum status_code rc = db_begin(db, DB_WRITE, err);
-    if (rc == STATUS_OK)
-        rc = put_conversation(b, db, b->chats, err);
-    for (int64_t i = 0; rc == STATUS_OK && i < LONG_MESSAGES; i++)
-        rc = put_message(db, first + 2 * i, i == 0, b->chats, err);
-    return rc == STATUS_OK ? db_commit(db, err) : rc;
 }
 
 /* --- questions --- */
@@ -250,7 +71,7 @@ static void answered(struct answer *a, size_t items, const struct status *status
 
 static void got_run(void *arg, const struct store_run *run, const struct status *status)
 {
-    answered(arg, run != NULL && run->nodes.len == NODES_BYTES && run->outputs.len > 0, status);
+    answered(arg, run != NULL && run->nodes.len == RECORDS_NODES_BYTES && run->outputs.len > 0, status);
 }
 
 static void got_runs(void *arg, const struct store_run_page *page, const struct status *status)
@@ -282,7 +103,7 @@ static void got_thread(void *arg, const struct store_message_thread *thread, con
 
 static enum status_code ask_run(struct bench *b, struct answer *a, struct status *err)
 {
-    const struct store_run_ref r = {.run_id = text_of(b, 0, RUN_GROUP, random_below(b, b->options.runs))};
+    const struct store_run_ref r = {.run_id = text_of(b, 0, RUN_GROUP, random_below(b, b->records.runs))};
     return store_run_get(b->store, &r, got_run, a, err);
 }
 
@@ -307,14 +128,14 @@ static enum status_code ask_newest(struct bench *b, struct answer *a, struct sta
 static enum status_code ask_older(struct bench *b, struct answer *a, struct status *err)
 {
     struct store_run_list r = list_of(b, WORKFLOW);
-    r.created_before_ms = first_ms + (100 + random_below(b, b->options.runs - 100)) * RUN_MS;
+    r.created_before_ms = records_first_ms + (100 + random_below(b, b->records.runs - 100)) * RECORDS_RUN_MS;
     return ask_list(b, &r, a, err);
 }
 
 static enum status_code ask_hour(struct bench *b, struct answer *a, struct status *err)
 {
     struct store_run_list r = list_of(b, CHAT);
-    r.created_after_ms = first_ms + random_below(b, b->options.runs) * RUN_MS;
+    r.created_after_ms = records_first_ms + random_below(b, b->records.runs) * RECORDS_RUN_MS;
     r.created_before_ms = r.created_after_ms + 3600 * 1000;
     return ask_list(b, &r, a, err);
 }
@@ -341,7 +162,7 @@ static enum status_code ask_busy_user(struct bench *b, struct answer *a, struct 
 
 static enum status_code ask_any_user(struct bench *b, struct answer *a, struct status *err)
 {
-    return ask_user(b, 1 + random_below(b, b->users - 1), 0, a, err);
+    return ask_user(b, 1 + random_below(b, b->records.users - 1), 0, a, err);
 }
 
 static enum status_code ask_nobody(struct bench *b, struct answer *a, struct status *err)
@@ -356,7 +177,7 @@ static enum status_code ask_busy_users_failed(struct bench *b, struct answer *a,
 
 static enum status_code ask_any_users_failed(struct bench *b, struct answer *a, struct status *err)
 {
-    return ask_user(b, 1 + random_below(b, b->users - 1), 4, a, err);
+    return ask_user(b, 1 + random_below(b, b->records.users - 1), 4, a, err);
 }
 
 static enum status_code ask_status(struct bench *b, int32_t status, int32_t reason, struct answer *a,
@@ -391,7 +212,7 @@ static enum status_code ask_timed_out(struct bench *b, struct answer *a, struct 
 static enum status_code ask_conversations_runs(struct bench *b, struct answer *a, struct status *err)
 {
     struct store_run_list r = list_of(b, CHAT);
-    r.conversation_id = text_of(b, 1, CHAT_GROUP, random_below(b, b->chats));
+    r.conversation_id = text_of(b, 1, CHAT_GROUP, random_below(b, b->records.chats));
     return ask_list(b, &r, a, err);
 }
 
@@ -459,34 +280,35 @@ static enum status_code ask_conversations_by_age(struct bench *b, struct answer 
 
 static enum status_code ask_any_users_conversations(struct bench *b, struct answer *a, struct status *err)
 {
-    return ask_conversations(b, 1 + random_below(b, b->users - 1), STORE_LAST_USED_FIRST, a, err);
+    return ask_conversations(b, 1 + random_below(b, b->records.users - 1), STORE_LAST_USED_FIRST, a, err);
 }
 
 static struct store_conversation_ref chat_ref(struct bench *b, int64_t chat)
 {
-    return (struct store_conversation_ref){.app_id = text_of(b, 0, APP_GROUP, CHAT),
-                                           .end_user_id =
-                                               text_of(b, 1, USER_GROUP, user_of(b, 2 * MESSAGES * chat + 1)),
-                                           .conversation_id = text_of(b, 2, CHAT_GROUP, chat)};
+    return (struct store_conversation_ref){
+        .app_id = text_of(b, 0, APP_GROUP, CHAT),
+        .end_user_id = text_of(b, 1, USER_GROUP, records_user_of_chat(&b->records, chat)),
+        .conversation_id = text_of(b, 2, CHAT_GROUP, chat)};
 }
 
 static enum status_code ask_messages(struct bench *b, struct answer *a, struct status *err)
 {
-    const struct store_message_list r = {.ref = chat_ref(b, random_below(b, b->chats))};
+    const struct store_message_list r = {.ref = chat_ref(b, random_below(b, b->records.chats))};
     return store_message_list(b->store, &r, got_messages, a, err);
 }
 
 static enum status_code ask_older_messages(struct bench *b, struct answer *a, struct status *err)
 {
-    int64_t n = 2 * MESSAGES * b->chats + 1 + 2 * (20 + random_below(b, LONG_MESSAGES - 20));
-    const struct store_message_list r = {.ref = chat_ref(b, b->chats),
+    int64_t n =
+        2 * RECORDS_MESSAGES * b->records.chats + 1 + 2 * (20 + random_below(b, RECORDS_LONG_MESSAGES - 20));
+    const struct store_message_list r = {.ref = chat_ref(b, b->records.chats),
                                          .page_token = text_of(b, 3, MESSAGE_GROUP, n)};
     return store_message_list(b->store, &r, got_messages, a, err);
 }
 
 static enum status_code ask_variables(struct bench *b, struct answer *a, struct status *err)
 {
-    const struct store_conversation_variable_list r = {.ref = chat_ref(b, random_below(b, b->chats))};
+    const struct store_conversation_variable_list r = {.ref = chat_ref(b, random_below(b, b->records.chats))};
     return store_conversation_variable_list(b->store, &r, got_variables, a, err);
 }
 
@@ -500,12 +322,12 @@ static enum status_code ask_thread(struct bench *b, int64_t chat, struct answer 
 
 static enum status_code ask_short_thread(struct bench *b, struct answer *a, struct status *err)
 {
-    return ask_thread(b, random_below(b, b->chats), a, err);
+    return ask_thread(b, random_below(b, b->records.chats), a, err);
 }
 
 static enum status_code ask_long_thread(struct bench *b, struct answer *a, struct status *err)
 {
-    return ask_thread(b, b->chats, a, err);
+    return ask_thread(b, b->records.chats, a, err);
 }
 
 struct question {
@@ -528,7 +350,7 @@ static const struct question questions[] = {
     {"runs: that took too long (0.5 %)", ask_timed_out, 1, 20},
     {"runs: of that user, failed", ask_busy_users_failed, 1, 20},
     {"runs: of any user, failed", ask_any_users_failed, 0, 20},
-    {"runs: of a conversation", ask_conversations_runs, MESSAGES, MESSAGES},
+    {"runs: of a conversation", ask_conversations_runs, RECORDS_MESSAGES, RECORDS_MESSAGES},
     {"runs: page 1 to 50 by number", ask_numbered, 20, 20},
     {"runs: that failed, and how many", ask_total_of_failed, 20, 20},
     {"runs: all, and how many", ask_total_of_all, 20, 20},
@@ -537,10 +359,10 @@ static const struct question questions[] = {
     {"conversations: last used first", ask_conversations_by_use, 20, 20},
     {"conversations: oldest first", ask_conversations_by_age, 20, 20},
     {"conversations: of any user", ask_any_users_conversations, 0, 20},
-    {"messages: of a conversation", ask_messages, MESSAGES, MESSAGES},
+    {"messages: of a conversation", ask_messages, RECORDS_MESSAGES, RECORDS_MESSAGES},
     {"messages: older ones of a long conversation", ask_older_messages, 20, 20},
     {"variables of a conversation", ask_variables, 3, 3},
-    {"a thread of ten messages", ask_short_thread, MESSAGES, MESSAGES},
+    {"a thread of ten messages", ask_short_thread, RECORDS_MESSAGES, RECORDS_MESSAGES},
     {"a thread of two thousand messages", ask_long_thread, STORE_THREAD_TURNS_MAX, STORE_THREAD_TURNS_MAX},
 };
 
@@ -607,9 +429,7 @@ static enum status_code measure(struct bench *b, struct buf *out, struct status 
     if (rc == STATUS_OK)
         rc = db_open(url, &(struct db_open){.part = DB_RECORDS, .is_relaxed = true}, &db, err);
     if (rc == STATUS_OK)
-        rc = fill(b, db, err);
-    if (rc == STATUS_OK)
-        rc = fill_long(b, db, err);
+        rc = records_fill(db, &b->records, err);
     db_close(db);
     int64_t fill_us = clock_monotonic_us() - begin_us;
     if (rc == STATUS_OK)
@@ -617,7 +437,7 @@ static enum status_code measure(struct bench *b, struct buf *out, struct status 
     if (rc != STATUS_OK)
         return rc;
     buf_printf(out, "{\"runs\":%lld,\"conversations\":%lld,\"fill_us\":%lld,\"bytes\":%lld,\"questions\":[",
-               (long long)b->options.runs, (long long)b->chats + 1, (long long)fill_us,
+               (long long)b->records.runs, (long long)b->records.chats + 1, (long long)fill_us,
                (long long)file_bytes(b->options.store));
     rc = ask_all(b, out, err);
     buf_put_c(out, "]}");
@@ -652,9 +472,7 @@ int main(int argc, char **argv)
                       RUNS_MIN);
         return 2;
     }
-    bench.chats = bench.options.runs / (2 * MESSAGES);
-    bench.options.runs = bench.chats * 2 * MESSAGES;
-    bench.users = bench.options.runs / 50;
+    bench.records = records_of(bench.options.runs);
     buf_init(&out, 1 << 20);
     enum status_code rc = measure(&bench, &out, &err);
     if (rc == STATUS_OK)
