@@ -28,10 +28,12 @@ struct model_source {
     bool is_stopped;
 };
 
-/* A read under way: the settings wait for the credentials. */
+/* A read under way: the settings wait for the credentials, which the one thread of the store reads next. */
 struct reading {
+    atomic_int refs;
     struct model_source *source;
     struct settings *settings;
+    struct status why_not; /* code OK: they were read */
 };
 
 /* One loop's. */
@@ -93,22 +95,35 @@ static void load_rests(struct model_source *source)
         not_read(source, &err);
 }
 
-static void reading_free(struct reading *reading)
+static void reading_unref(struct reading *reading)
 {
+    if (atomic_fetch_sub(&reading->refs, 1) != 1)
+        return;
     settings_free(reading->settings);
     free(reading);
+}
+
+static void models_loaded(void *arg, const struct store_model_page *page, const struct status *status)
+{
+    struct reading *reading = arg;
+    struct status err = *status;
+    if (err.code == STATUS_OK)
+        err.code = settings_new(page, &reading->settings, &err);
+    if (err.code != STATUS_OK)
+        reading->why_not = err;
+    reading_unref(reading);
 }
 
 static void credentials_loaded(void *arg, const struct store_credential_set *set, const struct status *status)
 {
     struct reading *reading = arg;
     struct model_source *source = reading->source;
-    struct status err = *status;
+    struct status err = reading->why_not.code != STATUS_OK ? reading->why_not : *status;
     struct pool *pool = NULL;
     if (err.code == STATUS_OK &&
         pool_new(set, reading->settings, source->standings, &pool, &err) == STATUS_OK)
         reading->settings = NULL;
-    reading_free(reading);
+    reading_unref(reading);
     if (pool == NULL) {
         not_read(source, &err);
         return;
@@ -121,42 +136,40 @@ static void credentials_loaded(void *arg, const struct store_credential_set *set
     load_rests(source);
 }
 
-static void models_loaded(void *arg, const struct store_model_page *page, const struct status *status)
+/* Both questions at once: what is asked of the store after them is answered after the new pool is there. */
+static enum status_code ask_store(struct model_source *source, struct reading *reading, struct status *err)
 {
-    struct reading *reading = arg;
-    struct model_source *source = reading->source;
-    struct status err = *status;
-    bool is_going_on = false;
-    if (err.code == STATUS_OK && settings_new(page, &reading->settings, &err) == STATUS_OK) {
-        pthread_mutex_lock(&source->lock);
-        is_going_on = !source->is_stopped && store_credential_load(source->store, NULL, credentials_loaded,
-                                                                   reading, &err) == STATUS_OK;
-        pthread_mutex_unlock(&source->lock);
+    enum status_code rc = store_model_load(source->store, models_loaded, reading, err);
+    if (rc != STATUS_OK) {
+        reading_unref(reading);
+        reading_unref(reading);
+        return rc;
     }
-    if (!is_going_on)
-        reading_free(reading);
-    if (err.code != STATUS_OK)
-        not_read(source, &err);
+    rc = store_credential_load(source->store, NULL, credentials_loaded, reading, err);
+    if (rc != STATUS_OK)
+        reading_unref(reading);
+    return rc;
 }
 
 static void reload(struct model_source *source, uint64_t generation)
 {
     struct status err = {.code = STATUS_OK};
     struct reading *reading = calloc(1, sizeof *reading);
-    bool is_going_on = false;
     if (reading == NULL) {
         status_set(&err, STATUS_RESOURCE_EXHAUSTED, "models: out of memory");
         not_read(source, &err);
         return;
     }
     reading->source = source;
+    atomic_init(&reading->refs, 2); /* one for each question */
     atomic_store(&source->read_generation, generation);
     pthread_mutex_lock(&source->lock);
-    is_going_on =
-        !source->is_stopped && store_model_load(source->store, models_loaded, reading, &err) == STATUS_OK;
+    bool is_stopped = source->is_stopped;
+    if (!is_stopped)
+        err.code = ask_store(source, reading, &err);
     pthread_mutex_unlock(&source->lock);
-    if (!is_going_on)
-        reading_free(reading);
+    if (is_stopped)
+        free(reading);
     if (err.code != STATUS_OK)
         not_read(source, &err);
 }
@@ -239,18 +252,32 @@ const struct model_stats *model_source_stats(const struct model_source *source)
 
 /* --- what has become of a credential --- */
 
-static void put_done(void *arg, const struct status *status)
+/* A change on its way to the store. */
+struct storing {
+    struct model_source *source;
+    struct rest *rest; /* lives as long as the source */
+};
+
+/* From here on its absence from the store means that an operator has ended it. */
+static void stored(void *arg, const struct status *status)
 {
-    (void)arg;
-    if (status->code != STATUS_OK)
+    struct storing *storing = arg;
+    if (status->code != STATUS_OK) {
         log_warn("rest_not_stored", LOG_C("reason", status->reason), LOG_C("words", status->message));
+    } else {
+        pthread_mutex_lock(&storing->source->standings->lock);
+        storing->rest->is_stored = true;
+        pthread_mutex_unlock(&storing->source->standings->lock);
+    }
+    free(storing);
 }
 
-static void store_change(struct model_source *source, const struct pool_pick *pick,
-                         const struct standing_change *change, struct str words)
+static enum status_code submit_change(struct storing *storing, const struct pool_pick *pick,
+                                      const struct standing_change *change, struct str words,
+                                      struct status *err)
 {
-    struct status err = {.code = STATUS_OK};
     const struct credential *c = pick->credential;
+    struct model_source *source = storing->source;
     const struct store_rest_put rest = {.workspace_id = c->workspace_id,
                                         .credential_id = c->id,
                                         .model = pick->model,
@@ -259,14 +286,27 @@ static void store_change(struct model_source *source, const struct pool_pick *pi
                                         .seen_by = str_c(source->seen_by)};
     const struct store_credential_disable disable = {
         .ref = {.workspace_id = c->workspace_id, .credential_id = c->id}, .reason = words};
+    if (source->is_stopped)
+        return status_set(err, STATUS_UNAVAILABLE, "this executor is shutting down");
+    return change->is_disabled ? store_credential_disable(source->store, &disable, stored, storing, err)
+                               : store_rest_put(source->store, &rest, stored, storing, err);
+}
+
+static void store_change(struct model_source *source, const struct pool_pick *pick,
+                         const struct standing_change *change, struct str words)
+{
+    struct status err;
+    struct storing *storing = calloc(1, sizeof *storing);
+    if (storing == NULL) {
+        log_warn("rest_not_stored", LOG_C("words", "no memory"));
+        return;
+    }
+    *storing = (struct storing){source, pick->rest};
     pthread_mutex_lock(&source->lock);
-    if (!source->is_stopped && change->is_disabled)
-        err.code = store_credential_disable(source->store, &disable, put_done, NULL, &err);
-    else if (!source->is_stopped)
-        err.code = store_rest_put(source->store, &rest, put_done, NULL, &err);
+    enum status_code rc = submit_change(storing, pick, change, words, &err);
     pthread_mutex_unlock(&source->lock);
-    if (err.code != STATUS_OK)
-        put_done(NULL, &err);
+    if (rc != STATUS_OK)
+        stored(storing, &err);
 }
 
 static void note(struct call_host *host, const struct pool_pick *pick, const struct standing_change *change,

@@ -110,7 +110,8 @@ const char *model_refusal_type(const struct status *err)
 
 struct model_failure model_refusal(const struct status *err)
 {
-    return (struct model_failure){.error_type = model_refusal_type(err), .message = str_c(err->message)};
+    return (struct model_failure){
+        .error_type = model_refusal_type(err), .message = str_c(err->message), .retry_ms = err->retry_ms};
 }
 
 struct str model_failure_words(struct arena *arena, const struct model_failure *failure)

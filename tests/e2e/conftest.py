@@ -98,6 +98,12 @@ class FakeModel:
         self._control("script", [])
         self._control("reset", {})
 
+    def limits(self, *limits):
+        self._control("limits", list(limits))
+
+    def keys(self):
+        return self._control("keys")
+
     def requests(self):
         return self._control("requests")
 
