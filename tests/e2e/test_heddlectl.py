@@ -157,7 +157,7 @@ def test_credentials_come_and_go_without_showing_their_secret(admin):
     credential = admin.out("credential", "add", "--provider", "weaver", "--name", "ctl", "--base-url", "http://127.0.0.1:9/v1",
                            "--models", "w-*", "--models", "x", "--weight", 3, secret=SECRET).strip()
     assert re.fullmatch(UUID, credential)
-    assert re.search(rf"^{credential} +ctl +weaver +enabled +3 +w-\* x +http://127.0.0.1:9/v1$",
+    assert re.search(rf"^{credential} +ctl +weaver +openai +3 +w-\* x +http://127.0.0.1:9/v1 +enabled$",
                      admin.out("credential", "list", "--provider", "weaver"), re.M)
     assert admin.out("credential", "disable", credential).strip() == credential
     assert admin.lines("credential", "list", "--provider", "weaver")[0]["disabled"] is True
