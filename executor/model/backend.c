@@ -283,9 +283,12 @@ static enum status_code submit_change(struct storing *storing, const struct pool
                                         .model = pick->model,
                                         .for_ms = change->for_ms,
                                         .reason = str_c(change->reason),
-                                        .seen_by = str_c(source->seen_by)};
+                                        .seen_by = str_c(source->seen_by),
+                                        .fresh_since_ms = c->fresh_since_ms};
     const struct store_credential_disable disable = {
-        .ref = {.workspace_id = c->workspace_id, .credential_id = c->id}, .reason = words};
+        .ref = {.workspace_id = c->workspace_id, .credential_id = c->id},
+        .reason = words,
+        .fresh_since_ms = c->fresh_since_ms};
     if (source->is_stopped)
         return status_set(err, STATUS_UNAVAILABLE, "this executor is shutting down");
     return change->is_disabled ? store_credential_disable(source->store, &disable, stored, storing, err)

@@ -41,6 +41,7 @@ bool credential_read(struct arena *arena, const struct store_credential_opened *
         .weight = c->weight < 1 ? 1 : c->weight,
         .limits = {c->requests_per_minute, c->tokens_per_minute, c->max_concurrent},
         .version_ms = c->updated_at_ms,
+        .fresh_since_ms = c->fresh_since_ms,
         .protocol = protocol_find(c->protocol),
     };
     if (!copy_models(arena, c, ret) || !make_headers(ret, from->secret) || arena->failed)

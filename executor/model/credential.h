@@ -20,6 +20,7 @@ struct credential {
     int32_t weight;
     struct quota_limits limits;
     int64_t version_ms;              /* of its row: another one after each change */
+    int64_t fresh_since_ms;          /* as store_credential's */
     const struct protocol *protocol; /* its own */
     struct http_headers
         *headers[CREDENTIAL_PROTOCOLS_MAX]; /* as protocol_list() orders them; NULL: not to be carried */
