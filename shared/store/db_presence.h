@@ -15,6 +15,10 @@
 struct db_presence;
 /* url: of the store. Errors of db_open(). */
 MUST_CHECK enum status_code db_presence_open(const char *url, struct db_presence **ret, struct status *err);
+/* Was there nothing to lock before this opening? Then nobody can be seen yet, though he may live. */
+bool db_presence_is_new(const struct db_presence *presence);
+/* False: others look elsewhere by now (the file was removed). It has to be opened and held anew. */
+bool db_presence_is_in_place(const struct db_presence *presence);
 void db_presence_close(struct db_presence *take_presence); /* NULL is fine; gives all of its locks up */
 /* ALREADY_EXISTS: another process, or another opening, holds it. */
 MUST_CHECK enum status_code db_presence_hold(struct db_presence *presence, int64_t number,

@@ -16,67 +16,167 @@ struct target {
     int64_t before_ms;
 };
 
+/* conversations. Found by one look through an app's. */
+#define FOUND_MAX 5000
+
+static struct db_value app_id_of(const struct target *t)
+{
+    return DB_BLOB(((struct str){(const char *)t->app_id.bytes, sizeof t->app_id.bytes}));
+}
+
+/* A statement that returns a row for each one it has changed or found. */
+static enum status_code run_counted(struct db *db, const struct sql *sql, const struct db_value *values,
+                                    size_t count, size_t *ret_rows, struct status *err)
+{
+    struct db_rows rows = db_query(db, sql, values, count, err);
+    *ret_rows = 0;
+    while (db_next(&rows))
+        ++*ret_rows;
+    return db_end(&rows);
+}
+
+/* Begun transactions end here. */
+static enum status_code finish(struct db *db, enum status_code rc, struct status *err)
+{
+    if (rc == STATUS_OK)
+        return db_commit(db, err);
+    db_rollback(db);
+    return rc;
+}
+
 #define OLD_RUNS                                                                                             \
     "(select id from runs where workspace_id = $1 and app_id = $2 and created_at_ms < $3 and "               \
-    "finished_at_ms <> 0 "                                                                                   \
-    "order by created_at_ms limit $4)"
-static const struct sql remove_nodes = {
-    "delete from run_nodes where workspace_id = $1 and run_id in " OLD_RUNS};
-static const struct sql remove_runs = {"delete from runs where workspace_id = $1 and id in " OLD_RUNS
-                                       " returning 1"};
-#define OLD_CONVERSATIONS                                                                                    \
-    "(select id from conversations where workspace_id = $1 and app_id = $2 and updated_at_ms < $3 limit $4)"
-static const struct sql remove_messages = {
-    "delete from messages where workspace_id = $1 and conversation_id in " OLD_CONVERSATIONS};
-static const struct sql remove_variables = {
-    "delete from conversation_variables where workspace_id = $1 and conversation_id in " OLD_CONVERSATIONS};
-static const struct sql remove_conversations = {
-    "delete from conversations where workspace_id = $1 and id in " OLD_CONVERSATIONS " returning 1"};
+    "finished_at_ms <> 0 order by created_at_ms, id limit $4)"
 
-/* One transaction: the last statement says how many rows went. */
-static enum status_code step(struct db *db, const struct target *t, const struct sql *const *statements,
-                             size_t count, size_t *ret_removed, struct status *err)
+static enum status_code remove_some_runs(struct db *db, const struct target *t, size_t *ret_removed,
+                                         struct status *err)
 {
-    const struct db_value values[] = {
-        DB_TEXT(str_c(t->workspace_id)),
-        DB_BLOB(((struct str){(const char *)t->app_id.bytes, sizeof t->app_id.bytes})), DB_INT(t->before_ms),
-        DB_INT(RETENTION_STEP)};
-    *ret_removed = 0;
+    static const struct sql nodes = {"delete from run_nodes where workspace_id = $1 and run_id in " OLD_RUNS};
+    static const struct sql runs = {"delete from runs where workspace_id = $1 and id in " OLD_RUNS
+                                    " returning 1"};
+    const struct db_value values[] = {DB_TEXT(str_c(t->workspace_id)), app_id_of(t), DB_INT(t->before_ms),
+                                      DB_INT(RETENTION_STEP)};
     enum status_code rc = db_begin(db, DB_WRITE, err);
-    for (size_t i = 0; rc == STATUS_OK && i < count; i++) {
-        struct db_rows rows = db_query(db, statements[i], values, ARRAY_LEN(values), err);
-        while (db_next(&rows))
-            ++*ret_removed;
-        rc = db_end(&rows);
-    }
-    if (rc != STATUS_OK) {
-        db_rollback(db);
+    if (rc != STATUS_OK)
         return rc;
+    rc = db_run(db, &nodes, values, ARRAY_LEN(values), err);
+    if (rc == STATUS_OK)
+        rc = run_counted(db, &runs, values, ARRAY_LEN(values), ret_removed, err);
+    return finish(db, rc, err);
+}
+
+static enum status_code remove_runs(const struct retention *r, const struct target *t, size_t *ret_removed,
+                                    struct status *err)
+{
+    size_t removed;
+    do {
+        if (!r->goes_on(r->arg))
+            return STATUS_OK;
+        enum status_code rc = remove_some_runs(r->records, t, &removed, err);
+        if (rc != STATUS_OK)
+            return rc;
+        *ret_removed += removed;
+    } while (removed > 0);
+    return STATUS_OK;
+}
+
+/*
+ * Up to RETENTION_STEP messages of a conversation, and the conversation itself when they were the last. One that was used
+ * again meanwhile stays. ret_is_over: nothing is left to do with it.
+ */
+static enum status_code remove_some_messages(struct db *db, const struct target *t, const struct uuid *id,
+                                             size_t *ret_messages, bool *ret_is_over, size_t *ret_removed,
+                                             struct status *err)
+{
+    static const struct sql is_old = {
+        "select 1 from conversations where workspace_id = $1 and id = $2 and updated_at_ms < $3"};
+    static const struct sql messages = {"delete from messages where workspace_id = $1 and id in (select id "
+                                        "from messages where workspace_id = "
+                                        "$1 and conversation_id = $2 limit $4) returning 1"};
+    static const struct sql variables = {
+        "delete from conversation_variables where workspace_id = $1 and conversation_id = $2"};
+    static const struct sql conversation = {"delete from conversations where workspace_id = $1 and id = $2"};
+    const struct db_value values[] = {DB_TEXT(str_c(t->workspace_id)),
+                                      DB_BLOB(((struct str){(const char *)id->bytes, sizeof id->bytes})),
+                                      DB_INT(t->before_ms), DB_INT(RETENTION_STEP)};
+    size_t found = 0;
+    *ret_messages = 0;
+    *ret_is_over = true;
+    enum status_code rc = run_counted(db, &is_old, values, ARRAY_LEN(values), &found, err);
+    if (rc != STATUS_OK || found == 0)
+        return rc;
+    rc = run_counted(db, &messages, values, ARRAY_LEN(values), ret_messages, err);
+    *ret_is_over = *ret_messages < RETENTION_STEP;
+    if (rc != STATUS_OK || !*ret_is_over)
+        return rc;
+    rc = db_run(db, &variables, values, ARRAY_LEN(values), err);
+    if (rc == STATUS_OK)
+        rc = db_run(db, &conversation, values, ARRAY_LEN(values), err);
+    *ret_removed += rc == STATUS_OK;
+    return rc;
+}
+
+/* One transaction; *at moves on over what is done with. */
+static enum status_code remove_some_conversations(struct db *db, const struct target *t,
+                                                  const struct uuid *ids, size_t count, size_t *at,
+                                                  size_t *ret_removed, struct status *err)
+{
+    size_t messages, rows = 0;
+    enum status_code rc = db_begin(db, DB_WRITE, err);
+    if (rc != STATUS_OK)
+        return rc;
+    while (rc == STATUS_OK && *at < count && rows < RETENTION_STEP) {
+        bool is_over;
+        rc = remove_some_messages(db, t, &ids[*at], &messages, &is_over, ret_removed, err);
+        rows += messages + 1;
+        *at += rc == STATUS_OK && is_over;
     }
-    return db_commit(db, err);
+    return finish(db, rc, err);
+}
+
+/* Looks through the whole of an app's conversations, without the write lock. */
+static enum status_code find_conversations(struct db *db, const struct target *t, struct uuid *ids,
+                                           size_t *ret_count, struct status *err)
+{
+    static const struct sql sql = {"select id from conversations where workspace_id = $1 and app_id = $2 and "
+                                   "updated_at_ms < $3 limit $4"};
+    size_t count = 0;
+    struct db_rows rows = db_query(
+        db, &sql,
+        DB_VALUES(DB_TEXT(str_c(t->workspace_id)), app_id_of(t), DB_INT(t->before_ms), DB_INT(FOUND_MAX)),
+        err);
+    while (db_next(&rows)) {
+        struct str id = db_text(&rows, 0);
+        if (id.len == sizeof ids->bytes)
+            memcpy(ids[count++].bytes, id.ptr, id.len);
+    }
+    *ret_count = count;
+    return db_end(&rows);
+}
+
+static enum status_code remove_conversations(const struct retention *r, const struct target *t,
+                                             size_t *ret_removed, struct status *err)
+{
+    struct uuid *ids = calloc(FOUND_MAX, sizeof *ids);
+    if (ids == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
+    size_t count, at;
+    enum status_code rc;
+    do {
+        at = 0;
+        rc = find_conversations(r->records, t, ids, &count, err);
+        while (rc == STATUS_OK && at < count && r->goes_on(r->arg))
+            rc = remove_some_conversations(r->records, t, ids, count, &at, ret_removed, err);
+    } while (rc == STATUS_OK && count == FOUND_MAX && at == count);
+    free(ids);
+    return rc;
 }
 
 static enum status_code remove_old(const struct retention *r, const struct target *t, size_t *ret_removed,
                                    struct status *err)
 {
-    static const struct sql *const runs[] = {&remove_nodes, &remove_runs};
-    static const struct sql *const conversations[] = {&remove_messages, &remove_variables,
-                                                      &remove_conversations};
-    static const struct {
-        const struct sql *const *statements;
-        size_t count;
-    } kinds[] = {{runs, ARRAY_LEN(runs)}, {conversations, ARRAY_LEN(conversations)}};
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        size_t removed;
-        do {
-            if (r->should_stop(r->arg))
-                return STATUS_OK;
-            if (step(r->records, t, kinds[i].statements, kinds[i].count, &removed, err) != STATUS_OK)
-                return err->code;
-            *ret_removed += removed;
-        } while (removed > 0);
-    }
-    return STATUS_OK;
+    enum status_code rc = remove_runs(r, t, ret_removed, err);
+    return rc == STATUS_OK ? remove_conversations(r, t, ret_removed, err) : rc;
 }
 
 /* Rows of (workspace, app, days) as targets; the caller frees them. */
@@ -129,25 +229,20 @@ static enum status_code remove_by_age(const struct retention *r, int64_t now_ms,
     return rc;
 }
 
-/* An app's last runs may still be ending: its removal is over when nothing of it was left to remove. */
+/* An app's last runs may still be under way: its removal is over when for a whole turn there was nothing to remove. */
 static enum status_code remove_app(const struct retention *r, const struct target *t, size_t *ret_removed,
                                    struct status *err)
 {
-    static const struct sql has_open = {
-        "select 1 from runs where workspace_id = $1 and app_id = $2 and finished_at_ms = 0 limit 1"};
+    static const struct sql has_open = {"select 1 from runs where workspace_id = $1 and app_id = $2 limit 1"};
     static const struct sql done = {"delete from removals where workspace_id = $1 and app_id = $2"};
-    const struct db_value values[] = {
-        DB_TEXT(str_c(t->workspace_id)),
-        DB_BLOB(((struct str){(const char *)t->app_id.bytes, sizeof t->app_id.bytes}))};
-    bool is_open = false;
-    enum status_code rc = remove_old(r, t, ret_removed, err);
-    if (rc != STATUS_OK || r->should_stop(r->arg))
+    const struct db_value values[] = {DB_TEXT(str_c(t->workspace_id)), app_id_of(t)};
+    size_t removed = 0, open = 0;
+    enum status_code rc = remove_old(r, t, &removed, err);
+    *ret_removed += removed;
+    if (rc != STATUS_OK || removed > 0 || !r->goes_on(r->arg))
         return rc;
-    struct db_rows rows = db_query(r->records, &has_open, values, ARRAY_LEN(values), err);
-    while (db_next(&rows))
-        is_open = true;
-    rc = db_end(&rows);
-    return rc == STATUS_OK && !is_open ? db_run(r->records, &done, values, ARRAY_LEN(values), err) : rc;
+    rc = run_counted(r->records, &has_open, values, ARRAY_LEN(values), &open, err);
+    return rc == STATUS_OK && open == 0 ? db_run(r->records, &done, values, ARRAY_LEN(values), err) : rc;
 }
 
 static enum status_code remove_apps(const struct retention *r, size_t *ret_removed, struct status *err)

@@ -39,6 +39,7 @@ static enum status_code check_directory(const char *path, struct status *err);
 static enum status_code create_file(const char *path, struct status *err);
 static enum status_code path_error(const char *path, int error, struct status *err);
 static enum status_code configure(struct sqlite_db *s, const struct db_open *how, struct status *err);
+static int wait_for_lock(void *arg, int tries);
 static int note_log_pages(void *arg, sqlite3 *handle, const char *database, int pages);
 static enum status_code switch_to_wal(struct sqlite_db *s, struct status *err);
 static enum status_code pragma_text(struct sqlite_db *s, const char *pragma, char *ret, size_t size,
@@ -318,7 +319,7 @@ static enum status_code path_error(const char *path, int error, struct status *e
 static enum status_code configure(struct sqlite_db *s, const struct db_open *how, struct status *err)
 {
     sqlite3_extended_result_codes(s->handle, 1);
-    sqlite3_busy_timeout(s->handle, BUSY_MS);
+    sqlite3_busy_handler(s->handle, wait_for_lock, NULL);
     sqlite3_db_config(s->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     enum status_code rc = switch_to_wal(s, err);
@@ -336,6 +337,14 @@ static enum status_code configure(struct sqlite_db *s, const struct db_open *how
     if (rc == STATUS_OK && how->query_only)
         rc = sqlite_script(&s->db, "pragma query_only = on", err);
     return rc;
+}
+
+/* Locks are held for some ms. SQLite's own way is to sleep longer and longer, and whoever came later is served first. */
+static int wait_for_lock(void *arg, int tries)
+{
+    (void)arg;
+    poll(NULL, 0, 1);
+    return tries < BUSY_MS;
 }
 
 static int note_log_pages(void *arg, sqlite3 *handle, const char *database, int pages)

@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct db_presence {
     int fd;
+    char *path;
+    bool is_new;
 };
 
 enum status_code db_presence_open(const char *url, struct db_presence **ret, struct status *err)
@@ -23,14 +26,16 @@ enum status_code db_presence_open(const char *url, struct db_presence **ret, str
         free(presence);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "store: no memory");
     }
-    presence->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int error = errno;
-    if (presence->fd < 0)
-        status_reason(err, STATUS_UNAVAILABLE, "STORE_IO", "store: %s: %s", path, strerror(error));
-    free(path);
+    presence->path = path;
+    presence->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    presence->is_new = presence->fd >= 0;
+    if (presence->fd < 0 && errno == EEXIST)
+        presence->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (presence->fd < 0) {
-        free(presence);
-        return STATUS_UNAVAILABLE;
+        enum status_code rc =
+            status_reason(err, STATUS_UNAVAILABLE, "STORE_IO", "store: %s: %s", path, strerror(errno));
+        db_presence_close(presence);
+        return rc;
     }
     *ret = presence;
     return STATUS_OK;
@@ -40,8 +45,22 @@ void db_presence_close(struct db_presence *presence)
 {
     if (presence == NULL)
         return;
-    close(presence->fd);
+    if (presence->fd >= 0)
+        close(presence->fd);
+    free(presence->path);
     free(presence);
+}
+
+bool db_presence_is_new(const struct db_presence *presence)
+{
+    return presence->is_new;
+}
+
+bool db_presence_is_in_place(const struct db_presence *presence)
+{
+    struct stat held, named;
+    return fstat(presence->fd, &held) == 0 && stat(presence->path, &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 static struct flock lock_of(int64_t number)
