@@ -6,11 +6,12 @@ import re
 import subprocess
 import time
 
+import grpc
 import pytest
 
-from conftest import BIN, free_port, wait_until
+from conftest import BIN, Process, free_port, wait_until
 from example_calls import Code, new_id
-from heddle import answer, events, failure, finished
+from heddle import Client, answer, events, failure, finished
 
 SECRET = "sk-nobody-sees-0123456789"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -257,6 +258,56 @@ def test_what_cannot_be_is_refused_by_its_field(team):
                               (lambda **r: team.admin.UpdateCredential(r), {"id": credential.id, field: value})):
             refused = failure(call, **request)
             assert refused.code == Code.INVALID_ARGUMENT and refused.details["BadRequest"]["fields"] == [field]
+
+
+def test_a_rest_that_one_executor_sees_holds_for_another_at_once(fresh):
+    h = fresh()
+    team, port = Team(h), free_port()
+    for name in ("a", "b", "c"):
+        team.add(name, f"sk-{name}-0123456789")
+    limit = {"match": {"api_key": "sk-a-0123456789"}, "status": 429, "headers": {"Retry-After": "90"}}
+    others = [Process("executor2", [BIN / "heddle-executor", "--listen", f"unix:{h.folder}/executor2.sock", "--store", h.store],
+                      h.folder, h.env),
+              Process("gateway2", [BIN / "heddle-gateway", "--listen", f"127.0.0.1:{port}", "--admin_listen",
+                                   f"127.0.0.1:{free_port()}", "--store", h.store, "--executor_target",
+                                   f"unix:{h.folder}/executor2.sock"], h.folder, h.env)]
+    try:
+        wait_until(lambda: all("event=started" in p.text() for p in others), what="both started")
+        with Client(f"127.0.0.1:{port}") as second:
+            def say_there():
+                return events(second.ChatService.SendMessage({"query": "hi", "user": "u-1"}, token=team.key))
+
+            def serves():
+                try:
+                    return answer(say_there())
+                except grpc.RpcError:
+                    return None
+
+            team.say()  # makes the key of the app
+            wait_until(serves, what="the second executor serves")
+            team.model.reset()
+            team.model.script(limit, {"reply": "fine"})
+            while not [r for r in team.model.requests() if r["status"] == 429]:
+                assert answer(team.say()) == "fine"
+            seen = [r["ended_at"]["monotonic_ms"] for r in team.model.requests() if r["status"] == 429][0]
+            for _ in range(30):
+                assert answer(say_there()) == "fine"
+            late = [r["received_at"]["monotonic_ms"] - seen for r in team.model.requests() if r["status"] == 429][1:]
+            assert all(ms < 150 for ms in late), late  # 50 ms are promised; the rest is for a loaded machine
+            cooldown, = [c for c in team.listed() if c.name == "a"][0].cooldowns
+            assert cooldown.seen_by in h.executor.text() + others[0].text() and 80 < cooldown.until_ms / 1000 - time.time() <= 90
+            team.admin.UpdateCredential({"id": [c for c in team.listed() if c.name == "a"][0].id, "end_cooldowns": True})
+            team.model.script({"reply": "fine"})
+
+            def is_back(say):
+                before = len([r for r in team.model.requests() if r["key"] == "sk-a-0123456789"])
+                say()
+                return len([r for r in team.model.requests() if r["key"] == "sk-a-0123456789"]) > before
+
+            wait_until(lambda: is_back(team.say), what="the first uses it again")
+            wait_until(lambda: is_back(say_there), what="the second uses it again")
+    finally:
+        assert [p.stop() for p in reversed(others)] == [0, 0]
 
 
 # --- heddlectl ---
