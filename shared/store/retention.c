@@ -233,16 +233,16 @@ static enum status_code remove_by_age(const struct retention *r, int64_t now_ms,
 static enum status_code remove_app(const struct retention *r, const struct target *t, size_t *ret_removed,
                                    struct status *err)
 {
-    static const struct sql has_open = {"select 1 from runs where workspace_id = $1 and app_id = $2 limit 1"};
+    static const struct sql any_run = {"select 1 from runs where workspace_id = $1 and app_id = $2 limit 1"};
     static const struct sql done = {"delete from removals where workspace_id = $1 and app_id = $2"};
     const struct db_value values[] = {DB_TEXT(str_c(t->workspace_id)), app_id_of(t)};
-    size_t removed = 0, open = 0;
+    size_t removed = 0, left = 0;
     enum status_code rc = remove_old(r, t, &removed, err);
     *ret_removed += removed;
     if (rc != STATUS_OK || removed > 0 || !r->goes_on(r->arg))
         return rc;
-    rc = run_counted(r->records, &has_open, values, ARRAY_LEN(values), &open, err);
-    return rc == STATUS_OK && open == 0 ? db_run(r->records, &done, values, ARRAY_LEN(values), err) : rc;
+    rc = run_counted(r->records, &any_run, values, ARRAY_LEN(values), &left, err);
+    return rc == STATUS_OK && left == 0 ? db_run(r->records, &done, values, ARRAY_LEN(values), err) : rc;
 }
 
 static enum status_code remove_apps(const struct retention *r, size_t *ret_removed, struct status *err)
