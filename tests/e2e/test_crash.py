@@ -130,6 +130,13 @@ def served(model):
     return count
 
 
+def said_again(public, system, s):
+    """The same call with the same run id, once an executor can be reached again."""
+    again = Seen(s.marker, s.own_id, True).read(begin(public, (system.chat, system.flow), s.marker, s.own_id))
+    is_away = again.failure and again.failure.reason == "EXECUTOR_UNAVAILABLE"
+    return None if is_away else again
+
+
 def check(system, seen, rng):
     h = system.h
     public = Client(f"127.0.0.1:{h.port}")
@@ -146,7 +153,7 @@ def check(system, seen, rng):
             assert record.nodes, "a run that succeeded has nodes"
     open_ids = [s for s in seen if s.own_id and s.end is None]
     for s in rng.sample(open_ids, min(4, len(open_ids))):
-        again = Seen(s.marker, s.own_id, True).read(begin(public, (system.chat, system.flow), s.marker, s.own_id))
+        again = wait_until(lambda: said_again(public, system, s), what=f"{s.run_id} is answered")
         assert again.end is not None, (s.run_id, again.failure)
         if s.own_id in runs:
             assert (again.end.status, again.end.end_reason) == runs[s.own_id][:2], s.own_id

@@ -196,7 +196,7 @@ class Load:
 
 @pytest.fixture
 def loaded(fresh):
-    h = fresh()
+    h = fresh(executor_options=["--all_resting", "fail"])  # the one credential rests now and then: nobody waits for it
     key = h.app(EXAMPLE)[1]
     h.model.script(SLOW, {"match": {"contains": "big"}, "reply": "lorem ipsum ", "repeat": 3000},
                    {"match": {"contains": "broken"}, "reply": "word " * 20, "break_after": 5},
