@@ -114,7 +114,8 @@ static void a_schema_that_does_not_fit_is_refused(void **state)
                   fixture_open(f, STORE_GATEWAY, STORE_MIGRATE, &store));
     assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f,
                   fixture_open(f, STORE_GATEWAY, STORE_AS_IS, &store));
-    assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f, store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
+    assert_reason(STATUS_FAILED_PRECONDITION, "SCHEMA_NEWER", f,
+                  store_migrate(f->url, STORE_CONTROL, &from, &to, &f->err));
     assert_contains("newer Heddle", f->err.message);
     assert_null(store);
 }
@@ -512,6 +513,21 @@ static void note_set(void *arg, const struct store_credential_set *set, const st
     note_status(arg, status);
 }
 
+static void note_rests(void *arg, const struct store_rest_set *set, const struct status *status)
+{
+    assert_true((set != NULL) == (status->code == STATUS_OK));
+    assert_true(set == NULL || set->count == 1);
+    note_status(arg, status);
+}
+
+static void note_credential_page(void *arg, const struct store_credential_page *page,
+                                 const struct status *status)
+{
+    assert_true((page != NULL) == (status->code == STATUS_OK));
+    assert_true(page == NULL || page->credentials[0].rest_count == 1);
+    note_status(arg, status);
+}
+
 static void note_page(void *arg, const struct store_app_page *page, const struct status *status)
 {
     assert_true((page != NULL) == (status->code == STATUS_OK));
@@ -525,7 +541,8 @@ static void note_environment(void *arg, const struct store_environment *environm
     note_status(arg, status);
 }
 
-#define APP_ID "01890000-0000-7000-8000-00000000000a"
+#define APP_ID        "01890000-0000-7000-8000-00000000000a"
+#define CREDENTIAL_ID "01890000-0000-7000-8000-00000000000c"
 
 static enum status_code submit_import(struct store *store, struct status *ret, struct status *err)
 {
@@ -566,8 +583,37 @@ static enum status_code submit_list(struct store *store, struct status *ret, str
     return store_app_list(store, &r, note_page, ret, err);
 }
 
+static enum status_code submit_rest(struct store *store, struct status *ret, struct status *err)
+{
+    const struct store_rest_put r = {.credential_id = STR(CREDENTIAL_ID),
+                                     .model = STR("m"),
+                                     .for_ms = 3600000,
+                                     .reason = STR("rate limited"),
+                                     .seen_by = STR("executor-1")};
+    return store_rest_put(store, &r, note_status, ret, err);
+}
+
+static enum status_code submit_rests(struct store *store, struct status *ret, struct status *err)
+{
+    return store_rest_load(store, note_rests, ret, err);
+}
+
+static enum status_code submit_credential_list(struct store *store, struct status *ret, struct status *err)
+{
+    const struct store_credential_list r = {.page_size = 1};
+    return store_credential_list(store, &r, note_credential_page, ret, err);
+}
+
+static enum status_code submit_disable(struct store *store, struct status *ret, struct status *err)
+{
+    const struct store_credential_disable r = {.ref = {.credential_id = STR(CREDENTIAL_ID)},
+                                               .reason = STR("out of quota")};
+    return store_credential_disable(store, &r, note_status, ret, err);
+}
+
 static enum status_code (*const submits[])(struct store *store, struct status *ret, struct status *err) = {
-    submit_import, submit_credential, submit_load, submit_environment, submit_list,
+    submit_import, submit_credential,      submit_load,    submit_environment, submit_list, submit_rest,
+    submit_rests,  submit_credential_list, submit_disable,
 };
 
 static struct call *take_call(struct store *store)
@@ -587,6 +633,9 @@ static void calls_survive_every_failing_allocation(void **state)
 {
     struct fixture *f = *state;
     import_text(f, "", "Another app", "b"); /* so that the list has a next page */
+    fixture_script(f, "insert into credentials (id, provider, protocol, name, base_url, models, weight, "
+                      "created_at_ms, updated_at_ms) "
+                      "values ('" CREDENTIAL_ID "', 'a', 'openai', 'rests', 'u', '*', 1, 0, 0)");
     struct gate g;
     gate_init(&g);
     gate_hold(&g, f->store);
