@@ -1,19 +1,12 @@
 /*
  * credential: see credential.h. A secret is sealed for its workspace and credential id; globs are stored one a line.
  */
-#include "shared/store/credential.h"
-#include "shared/store/core.h"
+#include "shared/store/credential_rows.h"
 #include "shared/store/field.h"
 #include "shared/store/page.h"
 #include "shared/store/rest.h"
 #include "shared/store/rows.h"
 #include <string.h>
-
-#define CREDENTIAL_COLUMNS                                                                                   \
-    "workspace_id, id, provider, protocol, name, base_url, models, weight, disabled, created_at_ms, "        \
-    "updated_at_ms, disabled_reason, requests_per_minute, tokens_per_minute, max_concurrent, fresh_since_ms"
-/* The columns behind those. */
-enum { COLUMN_SEALED = 16, COLUMN_KEY_ID };
 
 struct create_call {
     struct call call;
@@ -38,17 +31,6 @@ struct delete_call {
     struct store_credential_ref request;
     store_done done;
 };
-struct disable_call {
-    struct call call;
-    struct store_credential_disable request;
-    store_done done;
-};
-struct load_call {
-    struct call call;
-    struct store_credential_ref request; /* credential_id "": all */
-    struct store_credential_set result;
-    store_credential_set_done done;
-};
 /* A secret as it is stored; both DB_NULL for none. */
 struct sealed {
     struct db_value text, key_id;
@@ -65,22 +47,15 @@ static enum status_code update_check(struct store_credential_update *r, struct s
 static void update_answer(struct call *call, const struct status *status);
 static enum status_code delete_run(struct call *call, struct db *db, struct status *err);
 static void delete_answer(struct call *call, const struct status *status);
-static enum status_code load_run(struct call *call, struct db *db, struct status *err);
-static void load_answer(struct call *call, const struct status *status);
-static enum status_code open_secret(struct call *call, const struct db_rows *rows,
-                                    struct store_credential_opened *ret, struct status *err);
 static enum status_code seal_secret(struct call *call, struct str workspace_id, struct str credential_id,
                                     struct str secret, struct sealed *ret, struct status *err);
-static struct str bound_to(struct call *call, struct str workspace_id, struct str credential_id);
 static enum status_code check_quotas(int32_t requests, int64_t tokens, int32_t concurrent,
                                      struct status *err);
 static enum status_code check_globs(const struct str *globs, size_t count, struct status *err);
 static enum status_code end_rests(struct db *db, struct str workspace_id, struct str credential_id,
                                   struct status *err);
 static struct str join_globs(struct call *call, const struct str *globs, size_t count);
-static enum status_code credential_not_found(struct str credential_id, struct status *err);
 static enum status_code name_conflict(enum status_code rc, struct str name, struct status *err);
-static struct store_credential read_credential(struct call *call, const struct db_rows *rows);
 static enum status_code read_rests(struct call *call, struct db *db, struct store_credential *credential,
                                    struct status *err);
 
@@ -155,22 +130,6 @@ enum status_code store_credential_delete(struct store *store, const struct store
     return call_submit(&c->call, err);
 }
 
-enum status_code store_credential_load(struct store *store, const struct store_credential_ref *request,
-                                       store_credential_set_done done, void *arg, struct status *err)
-{
-    static const struct call_type type = {CALL_READ, load_run, load_answer};
-    struct load_call *c = call_new(sizeof *c, store, &type, arg, err);
-    if (c == NULL)
-        return STATUS_RESOURCE_EXHAUSTED;
-    c->done = done;
-    if (request != NULL) {
-        c->request = *request;
-        call_keep(&c->call, &c->request.workspace_id);
-        call_keep(&c->call, &c->request.credential_id);
-    }
-    return call_submit(&c->call, err);
-}
-
 static enum status_code create_run(struct call *call, struct db *db, struct status *err)
 {
     static const struct sql sql = {
@@ -199,7 +158,7 @@ static enum status_code create_run(struct call *call, struct db *db, struct stat
                   DB_INT(r->requests_per_minute), DB_INT(r->tokens_per_minute), DB_INT(r->max_concurrent)),
         err);
     while (db_next(&rows))
-        c->result = read_credential(call, &rows);
+        c->result = credential_read(call, &rows);
     rc = name_conflict(db_end(&rows), r->name, err);
     return rc == STATUS_OK ? check_room(db, err) : rc;
 }
@@ -272,7 +231,7 @@ static enum status_code list_run(struct call *call, struct db *db, struct status
     while (db_next(&rows)) {
         has_more = count == (size_t)page.size;
         if (!has_more)
-            list[count++] = read_credential(call, &rows);
+            list[count++] = credential_read(call, &rows);
     }
     rc = db_end(&rows);
     for (size_t i = 0; rc == STATUS_OK && i < count; i++)
@@ -332,7 +291,7 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
                   r->has_max_concurrent ? DB_INT(r->max_concurrent) : DB_NULL, DB_INT(is_fresh)),
         err);
     while (db_next(&rows)) {
-        c->result = read_credential(call, &rows);
+        c->result = credential_read(call, &rows);
         found = true;
     }
     rc = name_conflict(db_end(&rows), r->name, err);
@@ -404,119 +363,6 @@ static enum status_code end_rests(struct db *db, struct str workspace_id, struct
     return db_run(db, &sql, DB_VALUES(DB_TEXT(workspace_id), DB_TEXT(credential_id)), err);
 }
 
-static enum status_code disable_run(struct call *call, struct db *db, struct status *err)
-{
-    static const struct sql sql = {
-        "update credentials set disabled = 1, disabled_reason = $3, updated_at_ms = $4 "
-        "where workspace_id = $1 and id = $2 and disabled = 0 and ($5 = 0 or fresh_since_ms = $5)"};
-    static const struct sql exists = {"select 1 from credentials where workspace_id = $1 and id = $2"};
-    struct store_credential_disable *r = &CONTAINER_OF(call, struct disable_call, call)->request;
-    struct str reason = str_sub(r->reason, 0, str_utf8_cut(r->reason, STORE_REASON_BYTES_MAX));
-    bool found = false;
-    enum status_code rc = field_workspace(&r->ref.workspace_id, err);
-    if (rc == STATUS_OK)
-        rc = field_id("id", r->ref.credential_id, err);
-    if (rc == STATUS_OK)
-        rc = field_text("reason", reason, 0, STORE_REASON_BYTES_MAX, err);
-    if (rc != STATUS_OK)
-        return rc;
-    rc = db_run(db, &sql,
-                DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id), DB_TEXT(reason),
-                          DB_INT(call->now_ms), DB_INT(r->fresh_since_ms)),
-                err);
-    if (rc != STATUS_OK)
-        return rc;
-    struct db_rows rows =
-        db_query(db, &exists, DB_VALUES(DB_TEXT(r->ref.workspace_id), DB_TEXT(r->ref.credential_id)), err);
-    while (db_next(&rows))
-        found = true;
-    rc = db_end(&rows);
-    return rc == STATUS_OK && !found ? credential_not_found(r->ref.credential_id, err) : rc;
-}
-
-static void disable_answer(struct call *call, const struct status *status)
-{
-    CONTAINER_OF(call, struct disable_call, call)->done(call->arg, status);
-}
-
-enum status_code store_credential_disable(struct store *store, const struct store_credential_disable *request,
-                                          store_done done, void *arg, struct status *err)
-{
-    static const struct call_type type = {CALL_SHARED_WRITE, disable_run, disable_answer};
-    struct disable_call *c = call_new(sizeof *c, store, &type, arg, err);
-    if (c == NULL)
-        return STATUS_RESOURCE_EXHAUSTED;
-    c->request = *request;
-    c->done = done;
-    call_keep(&c->call, &c->request.ref.workspace_id);
-    call_keep(&c->call, &c->request.ref.credential_id);
-    call_keep(&c->call, &c->request.reason);
-    return call_submit(&c->call, err);
-}
-
-static enum status_code load_run(struct call *call, struct db *db, struct status *err)
-{
-    static const struct sql sql_all = {"select " CREDENTIAL_COLUMNS ", sealed, key_id from credentials "
-                                       "order by workspace_id, provider, name"};
-    static const struct sql sql_one = {"select " CREDENTIAL_COLUMNS ", sealed, key_id from credentials "
-                                       "where workspace_id = $1 and id = $2"};
-    struct load_call *c = CONTAINER_OF(call, struct load_call, call);
-    struct store_credential_ref *r = &c->request;
-    bool is_one = r->credential_id.ptr != NULL;
-    enum status_code rc = field_workspace(&r->workspace_id, err);
-    if (rc == STATUS_OK && is_one)
-        rc = field_id("id", r->credential_id, err);
-    if (rc != STATUS_OK)
-        return rc;
-    struct store_credential_opened *list = NULL;
-    size_t count = 0;
-    enum status_code opened = STATUS_OK;
-    struct db_rows rows = db_query(db, is_one ? &sql_one : &sql_all,
-                                   DB_VALUES(DB_TEXT(r->workspace_id), DB_TEXT(r->credential_id)), err);
-    while (opened == STATUS_OK && db_next(&rows)) {
-        list = call_grow(call, list, count, sizeof *list);
-        if (list == NULL)
-            break; /* call_end() tells */
-        opened = open_secret(call, &rows, &list[count++], err);
-    }
-    rc = db_end(&rows);
-    if (rc != STATUS_OK || opened != STATUS_OK)
-        return rc != STATUS_OK ? rc : opened;
-    c->result = (struct store_credential_set){list, count};
-    return is_one && count == 0 && !call->is_short ? credential_not_found(r->credential_id, err) : STATUS_OK;
-}
-
-static void load_answer(struct call *call, const struct status *status)
-{
-    struct load_call *c = CONTAINER_OF(call, struct load_call, call);
-    c->done(call->arg, status->code == STATUS_OK ? &c->result : NULL, status);
-}
-
-/* One that cannot be opened must not keep the others from being used, unless there is no key for any. */
-static enum status_code open_secret(struct call *call, const struct db_rows *rows,
-                                    struct store_credential_opened *ret, struct status *err)
-{
-    struct store_credential credential = read_credential(call, rows);
-    *ret = (struct store_credential_opened){credential, STR(""), STR("")};
-    struct str sealed = db_text(rows, COLUMN_SEALED);
-    if (sealed.len == 0)
-        return STATUS_OK;
-    struct status failed;
-    struct str aad = bound_to(call, credential.workspace_id, credential.credential_id);
-    enum status_code rc = call_open(call, aad, db_text(rows, COLUMN_KEY_ID), sealed, &ret->secret, &failed);
-    if (rc == STATUS_OK)
-        return STATUS_OK;
-    bool is_of_this_one =
-        rc == STATUS_DATA_LOSS || (rc == STATUS_FAILED_PRECONDITION && call->store->ring.count > 0);
-    if (!is_of_this_one) {
-        *err = failed;
-        return rc;
-    }
-    ret->problem = str_c(failed.message);
-    call_keep(call, &ret->problem);
-    return STATUS_OK;
-}
-
 static enum status_code seal_secret(struct call *call, struct str workspace_id, struct str credential_id,
                                     struct str secret, struct sealed *ret, struct status *err)
 {
@@ -525,13 +371,13 @@ static enum status_code seal_secret(struct call *call, struct str workspace_id, 
         return STATUS_OK;
     struct str text, key_id;
     enum status_code rc =
-        call_seal(call, bound_to(call, workspace_id, credential_id), secret, &text, &key_id, err);
+        call_seal(call, credential_bound_to(call, workspace_id, credential_id), secret, &text, &key_id, err);
     if (rc == STATUS_OK)
         *ret = (struct sealed){DB_BLOB(text), DB_TEXT(key_id)};
     return rc;
 }
 
-static struct str bound_to(struct call *call, struct str workspace_id, struct str credential_id)
+struct str credential_bound_to(struct call *call, struct str workspace_id, struct str credential_id)
 {
     return call_join(call, (struct str[]){STR("credentials"), workspace_id, credential_id}, 3);
 }
@@ -580,7 +426,7 @@ static struct str join_globs(struct call *call, const struct str *globs, size_t 
     return (struct str){text, len};
 }
 
-static enum status_code credential_not_found(struct str credential_id, struct status *err)
+enum status_code credential_not_found(struct str credential_id, struct status *err)
 {
     return status_reason(err, STATUS_NOT_FOUND, "CREDENTIAL_NOT_FOUND", "credential %.*s: not found",
                          STR_ARG(credential_id));
@@ -594,7 +440,7 @@ static enum status_code name_conflict(enum status_code rc, struct str name, stru
                          STR_ARG(name));
 }
 
-static struct store_credential read_credential(struct call *call, const struct db_rows *rows)
+struct store_credential credential_read(struct call *call, const struct db_rows *rows)
 {
     struct store_credential credential = {
         .workspace_id = call_text(call, rows, 0),
