@@ -158,7 +158,7 @@ static enum status_code create_run(struct call *call, struct db *db, struct stat
                   DB_INT(r->requests_per_minute), DB_INT(r->tokens_per_minute), DB_INT(r->max_concurrent)),
         err);
     while (db_next(&rows))
-        c->result = credential_read(call, &rows);
+        c->result = credential_row(call, &rows);
     rc = name_conflict(db_end(&rows), r->name, err);
     return rc == STATUS_OK ? check_room(db, err) : rc;
 }
@@ -231,7 +231,7 @@ static enum status_code list_run(struct call *call, struct db *db, struct status
     while (db_next(&rows)) {
         has_more = count == (size_t)page.size;
         if (!has_more)
-            list[count++] = credential_read(call, &rows);
+            list[count++] = credential_row(call, &rows);
     }
     rc = db_end(&rows);
     for (size_t i = 0; rc == STATUS_OK && i < count; i++)
@@ -291,7 +291,7 @@ static enum status_code update_run(struct call *call, struct db *db, struct stat
                   r->has_max_concurrent ? DB_INT(r->max_concurrent) : DB_NULL, DB_INT(is_fresh)),
         err);
     while (db_next(&rows)) {
-        c->result = credential_read(call, &rows);
+        c->result = credential_row(call, &rows);
         found = true;
     }
     rc = name_conflict(db_end(&rows), r->name, err);
@@ -440,7 +440,7 @@ static enum status_code name_conflict(enum status_code rc, struct str name, stru
                          STR_ARG(name));
 }
 
-struct store_credential credential_read(struct call *call, const struct db_rows *rows)
+struct store_credential credential_row(struct call *call, const struct db_rows *rows)
 {
     struct store_credential credential = {
         .workspace_id = call_text(call, rows, 0),

@@ -12,7 +12,7 @@
 enum { COLUMN_SEALED = 16, COLUMN_KEY_ID };
 
 /* A row of CREDENTIAL_COLUMNS, without rests. */
-struct store_credential credential_read(struct call *call, const struct db_rows *rows);
+struct store_credential credential_row(struct call *call, const struct db_rows *rows);
 /* What a secret is sealed for. */
 struct str credential_bound_to(struct call *call, struct str workspace_id, struct str credential_id);
 enum status_code credential_not_found(struct str credential_id, struct status *err);

@@ -21,7 +21,7 @@ struct load_call {
 static enum status_code open_secret(struct call *call, const struct db_rows *rows,
                                     struct store_credential_opened *ret, struct status *err)
 {
-    struct store_credential credential = credential_read(call, rows);
+    struct store_credential credential = credential_row(call, rows);
     *ret = (struct store_credential_opened){credential, STR(""), STR("")};
     struct str sealed = db_text(rows, COLUMN_SEALED);
     if (sealed.len == 0)
