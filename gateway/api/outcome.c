@@ -41,6 +41,12 @@ enum {
     FINISHED_FILES = 15
 };
 
+struct str outcome_outputs(const struct store_run *run)
+{
+    bool has_none = run->outputs.len == 0 && run->finished_at_ms != 0 && run->record == STORE_RECORD_FULL;
+    return has_none ? STR("{}") : run->outputs;
+}
+
 /* Begins one more event; ends as wire_put_end(b, *ret_mark). */
 static struct buf *begin_event(struct outcome *o, const struct store_run *run, uint32_t number,
                                int64_t now_ms, size_t *ret_mark)
@@ -97,7 +103,7 @@ static void put_finished(struct outcome *o, const struct store_run *run, enum pa
     wire_put_bytes_if(b, FINISHED_WORKFLOW_ID, run->version_id);
     wire_put_int_if(b, FINISHED_STATUS, run->status);
     wire_put_int_if(b, FINISHED_REASON, run->end_reason);
-    payload_put(b, FINISHED_OUTPUTS, run->outputs, form);
+    payload_put(b, FINISHED_OUTPUTS, outcome_outputs(run), form);
     wire_put_bytes_if(b, FINISHED_ERROR, run->error);
     wire_put_int_if(b, FINISHED_ELAPSED, run->elapsed_ms);
     wire_put_int_if(b, FINISHED_TOKENS, run->total_tokens);

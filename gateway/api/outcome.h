@@ -32,6 +32,8 @@ struct outcome {
     size_t count, sent;
 };
 
+/* The outputs of a record as its event had them: "{}" for a run that ended before it had any; "" when they are not kept. */
+struct str outcome_outputs(const struct store_run *run);
 /* Of a record that has ended. An executor that was lost has left nothing to tell but that. */
 void outcome_of_run(struct outcome *o, const struct store_run *run, const struct outcome_form *form,
                     int64_t now_ms);

@@ -4,6 +4,7 @@
  */
 #include "gateway/api/run_reply.h"
 
+#include "gateway/api/outcome.h"
 #include "shared/rpc/wire.h"
 #include <stdlib.h>
 
@@ -153,7 +154,7 @@ static size_t measure(const struct store_run *run, enum payload_form form, size_
         parts[count] = (struct part){count, bare, whole > bare ? whole - bare : 0};
     }
     size_t inputs = payload_size(RUN_INPUTS, run->inputs, form, max);
-    size_t outputs = payload_size(RUN_OUTPUTS, run->outputs, form, max);
+    size_t outputs = payload_size(RUN_OUTPUTS, outcome_outputs(run), form, max);
     parts[count] = (struct part){count, 0, inputs};
     parts[count + 1] = (struct part){count + 1, 0, outputs};
     for (size_t i = 0; i < count + OWN_COUNT; i++)
@@ -206,7 +207,7 @@ static void put_run(struct buf *b, const struct store_run *run, enum payload_for
     if (!plan->leaves_own[OWN_INPUTS])
         payload_put(b, RUN_INPUTS, run->inputs, form);
     if (!plan->leaves_own[OWN_OUTPUTS])
-        payload_put(b, RUN_OUTPUTS, run->outputs, form);
+        payload_put(b, RUN_OUTPUTS, outcome_outputs(run), form);
     for (size_t i = 0; next_node(&rest, &node); i++) {
         if (i >= plan->first_node)
             put_node(b, node, form,

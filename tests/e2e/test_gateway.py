@@ -179,8 +179,8 @@ def test_a_run_id_of_the_callers_own_runs_once(heddle, chat):
     assert next(stream).task_id == mine
     again = failure(say, heddle, chat, request={"run_id": mine})
     assert again.code == Code.ALREADY_EXISTS and again.reason
-    events(stream)
-    assert failure(say, heddle, chat, request={"run_id": mine}).code == Code.ALREADY_EXISTS
+    said = answer([("message", e) for e in stream if e.WhichOneof("event") == "message"])
+    assert answer(events(say(heddle, chat, request={"run_id": mine}))) == said == "one two three"  # told, not run
     assert len(heddle.model.requests()) == 1
 
 

@@ -5,9 +5,9 @@ import signal
 import grpc
 import pytest
 
-from conftest import wait_until
+from conftest import BIN, Process, free_port, wait_until
 from example_calls import CHAT, FLOW, Code, chat, flow, new_id, run, say  # noqa: F401
-from heddle import RpcFailure, answer, events, failure, finished
+from heddle import Client, RpcFailure, answer, events, failure, finished
 
 
 def names(got):
@@ -170,3 +170,57 @@ def test_a_run_whose_executor_was_killed_is_lost_for_good(fresh):
     h.start_executor()
     again = events(run(h, key, request=mine))
     assert outcome(finished(again)) == outcome(end) and models_asked(h) == 1
+
+
+def test_two_gateways_make_one_run_of_one_id(fresh, tmp_path):
+    h = fresh()
+    h.model.script({"reply": "fine", "first_token_ms": 50})
+    key = h.app(CHAT)[1]
+    port = free_port()
+    second = Process("second", [BIN / "heddle-gateway", "--listen", f"127.0.0.1:{port}", "--admin_listen",
+                                f"127.0.0.1:{free_port()}", "--store", h.store, "--executor_target", h.socket], tmp_path, h.env)
+    try:
+        with Client(f"127.0.0.1:{port}", key) as other, concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for round_ in range(10):
+                mine = {"query": "hi", "user": "u-1", "run_id": new_id()}
+
+                def ask(i):
+                    client = h.public if i % 2 else other
+                    try:
+                        return answer(events(client.ChatService.SendMessage(mine, token=key)))
+                    except grpc.RpcError as error:
+                        return RpcFailure(error).reason
+
+                got = list(pool.map(ask, range(8)))
+                assert set(got) <= {"fine", "RUN_EXISTS"} and "fine" in got, got
+                assert models_asked(h) == round_ + 1
+                assert ask(0) == ask(1) == "fine"
+    finally:
+        assert second.stop() == 0
+
+
+def test_a_run_that_outlived_its_gateway_is_not_begun_again(fresh):
+    h = fresh(gateway_options=["--grace_seconds", "0"])
+    h.model.script({"reply": "one two three", "break_after": 1, "break_how": "stall"})
+    key = h.app(CHAT)[1]
+    mine = {"run_id": new_id(), "on_disconnect": "ON_DISCONNECT_CONTINUE"}
+    stream = say(h, key, request=mine)
+    next(stream)
+    wait_until(lambda: models_asked(h) == 1, what="the model asked")
+    assert h.gateway.stop() == 0
+    h.start_gateway()
+    with Client(f"127.0.0.1:{h.port}", key) as public:
+        request = {"query": "hi", "user": "u-1", **mine}
+        refused = failure(public.ChatService.SendMessage, request)
+        assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "RUN_EXISTS")
+        assert public.TaskService.StopTask({"task_id": mine["run_id"], "user": "u-1"}).result == 1
+        again = wait_until(lambda: told(public, request), what="it has ended")
+        assert finished(again).status == 5 and models_asked(h) == 1
+
+
+def told(public, request):
+    try:
+        return events(public.ChatService.SendMessage(request))
+    except grpc.RpcError as error:
+        assert RpcFailure(error).reason == "RUN_EXISTS"
+        return None
