@@ -21,6 +21,8 @@
 
 /* ms. How long a statement waits for the write lock of another process (worker-loop.md section 9). */
 #define BUSY_MS 2000
+/* KiB. Of a busy writer: a large commit whose pages do not fit in is written twice. */
+#define WRITER_CACHE_KIB "32768"
 /* bytes. Of the write-ahead log that stay on disk when it starts anew: what a long reader made it grow is given back. */
 #define LOG_BYTES_KEPT "67108864"
 /* ms. Between two tries to switch a new file to WAL: SQLite does not wait by itself then. */
@@ -332,6 +334,8 @@ static enum status_code configure(struct sqlite_db *s, const struct db_open *how
                            err);
     if (rc == STATUS_OK && how->is_relaxed)
         rc = sqlite_script(&s->db, "pragma synchronous = normal", err);
+    if (rc == STATUS_OK && how->leaves_log)
+        rc = sqlite_script(&s->db, "pragma cache_size = -" WRITER_CACHE_KIB, err);
     if (how->leaves_log)
         sqlite3_wal_hook(s->handle, note_log_pages, s); /* in place of checkpoints inside commits */
     if (rc == STATUS_OK && how->query_only)
