@@ -12,7 +12,7 @@ struct model_source;
  * ca_file      PEM of authorities for TLS; NULL: the system's
  * seen_by      instance id: who saw a refusal; borrowed
  * may_wait     when all credentials for a model rest or are full, its calls wait in line; else they fail at once
- * waiting_max  calls that may wait at a time; 0: LINE_CALLS_MAX
+ * waiting_max  calls that may wait at a time; 0: POOL_WAITING_MAX
  */
 struct model_source_options {
     struct store *store;

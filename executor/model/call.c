@@ -11,134 +11,116 @@
 #define ROUTE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 /* tokens. A reply of which nobody says how long it may get. */
 #define REPLY_TOKENS 256
+/* ms. Between two lines of the log about calls that wait. */
+#define LOG_WAITS_MS 1000
 
 struct model_call {
     struct call_host *host;
     struct model_request request;
     struct model_callbacks callbacks;
     void *arg;
-    struct pool *pool; /* the pick's */
-    struct pool_pick pick;
-    struct attempt *attempt; /* NULL: it waits, or is between two */
-    struct line_seat seat;
-    bool has_pick, is_paused;
-    struct arena arena; /* of what follows */
-    struct str *tried;  /* ids */
+    struct pool_ticket ticket;
+    struct attempt *attempt; /* NULL: it waits, or has none to ask */
+    bool is_paused;
+    const char *error_type; /* of the last refusal; NULL: none */
+    struct buf refusals;    /* words of all of them, with "; " between */
+    struct arena arena;     /* of what follows */
     struct model_refused *refused;
-    size_t tried_count, tried_cap;
-    int64_t waits_since_ms, waited_ms;
-    struct buf refusals; /* words of the tries before, each with "; " behind it */
+    size_t refused_count, refused_cap;
 };
-
-static enum status_code go_on(struct model_call *call, struct status *err);
-
-/* --- what is shared --- */
 
 static void count(atomic_uint_fast64_t *what)
 {
     atomic_fetch_add_explicit(what, 1, memory_order_relaxed);
 }
 
-/* Somebody may be waiting for what has become free. */
-static void look_through_line(struct call_host *host)
+static void note(struct model_call *call, const struct standing_change *change,
+                 const struct attempt_failure *failure)
 {
-    if (line_is_empty(host->line))
-        return;
-    struct pool *pool = host->pool(host);
-    line_look(host->line, pool, clock_monotonic_ms());
-    pool_unref(pool);
+    if (change->for_ms > 0 || change->is_disabled || change->is_back)
+        call->host->note(call->host, &call->ticket, change, failure);
 }
 
-static void drop_pick(struct model_call *call, enum pool_outcome outcome,
+static void give_back(struct model_call *call, enum pool_outcome outcome,
                       const struct attempt_failure *failure, int64_t tokens)
 {
-    if (!call->has_pick)
-        return;
     struct standing_change change =
-        pool_end(call->pool, &call->pick, outcome, failure, tokens, clock_monotonic_ms());
-    call->has_pick = false;
-    if (change.for_ms > 0 || change.is_disabled)
-        call->host->note(call->host, &call->pick, &change, failure);
-    look_through_line(call->host);
+        pool_give_back(call->host->pool, &call->ticket, outcome, failure, tokens, clock_monotonic_ms());
+    note(call, &change, change.is_back ? NULL : failure);
 }
 
 static void call_free(struct model_call *call)
 {
-    drop_pick(call, POOL_CANCELLED, NULL, -1);
-    pool_unref(call->pool);
+    pool_leave(call->host->pool, &call->ticket, clock_monotonic_ms());
     buf_fini(&call->refusals);
     arena_fini(&call->arena);
     free(call);
-}
-
-static int64_t text_bytes(const struct model_request *request)
-{
-    int64_t bytes = 0;
-    for (size_t i = 0; i < request->message_count; i++)
-        bytes += (int64_t)request->messages[i].text.len;
-    return bytes;
 }
 
 /* About 4 bytes make a token; a reply is as long as it may be. */
 static int64_t estimate(const struct model_request *request)
 {
     static const char *const names[] = {"max_tokens", "max_completion_tokens", "max_output_tokens"};
-    int64_t reply = REPLY_TOKENS;
+    int64_t bytes = 0, reply = REPLY_TOKENS;
+    for (size_t i = 0; i < request->message_count; i++)
+        bytes += (int64_t)request->messages[i].text.len;
     for (size_t i = 0; request->params != NULL && i < ARRAY_LEN(names); i++) {
         const struct value *v = value_get_c(request->params, names[i]);
         if (v != NULL && value_type(v) == VALUE_INT && value_as_int(v) > 0)
-            reply = value_as_int(v);
+            reply = value_as_int(v) < INT32_MAX ? value_as_int(v) : INT32_MAX;
     }
-    return text_bytes(request) / 4 + reply;
+    return bytes / 4 + reply;
 }
 
 /* --- how it came to its credential --- */
 
 static struct model_route route_of(const struct model_call *call)
 {
-    bool has_asked = call->pick.credential != NULL;
-    return (struct model_route){.credential = has_asked ? call->pick.credential->name : STR(""),
-                                .model = has_asked ? call->pick.model : STR(""),
+    const struct pool_ticket *ticket = &call->ticket;
+    return (struct model_route){.credential = ticket->credential == NULL ? STR("") : ticket->credential->name,
+                                .model = ticket->model,
                                 .refused = call->refused,
-                                .refused_count = call->tried_count,
-                                .waited_ms = call->waited_ms};
+                                .refused_count = call->refused_count,
+                                .waited_ms = ticket->waited_ms};
 }
 
-/* False: no memory for another try. */
-static bool note_refused(struct model_call *call, const struct attempt_failure *failure)
+/* Room for one more. */
+static bool reserve_refused(struct model_call *call)
 {
-    if (call->tried_count == call->tried_cap) {
-        size_t cap = call->tried_cap == 0 ? 4 : call->tried_cap * 2;
-        struct str *tried = arena_array(&call->arena, cap, sizeof *tried);
-        struct model_refused *refused = arena_array(&call->arena, cap, sizeof *refused);
-        if (tried == NULL || refused == NULL)
-            return false;
-        for (size_t i = 0; i < call->tried_count; i++) {
-            tried[i] = call->tried[i];
-            refused[i] = call->refused[i];
-        }
-        call->tried = tried;
-        call->refused = refused;
-        call->tried_cap = cap;
-    }
-    struct str id = arena_copy(&call->arena, call->pick.credential->id),
-               name = arena_copy(&call->arena, call->pick.credential->name),
-               words = arena_copy(&call->arena, failure->words);
-    if (call->arena.failed)
+    if (call->refused_count < call->refused_cap)
+        return true;
+    size_t cap = call->refused_cap == 0 ? 4 : call->refused_cap * 2;
+    struct model_refused *refused = arena_array(&call->arena, cap, sizeof *refused);
+    if (refused == NULL)
         return false;
-    call->tried[call->tried_count] = id;
-    call->refused[call->tried_count++] =
-        (struct model_refused){.credential = name, .error_type = failure->error_type, .words = words};
+    for (size_t i = 0; i < call->refused_count; i++)
+        refused[i] = call->refused[i];
+    call->refused = refused;
+    call->refused_cap = cap;
     return true;
 }
 
-/* What all of them said; the last one's words come last. The call is gone afterwards. */
+/* What there is no memory for is missing in the record, and in nothing else. */
+static void note_refused(struct model_call *call, const char *error_type, struct str message,
+                         struct str words)
+{
+    struct str name = arena_copy(&call->arena, call->ticket.credential->name),
+               copy = arena_copy(&call->arena, words);
+    call->error_type = error_type;
+    if (call->refusals.len > 0)
+        buf_put_c(&call->refusals, "; ");
+    buf_put(&call->refusals, message);
+    if (name.ptr != NULL && copy.ptr != NULL && reserve_refused(call))
+        call->refused[call->refused_count++] =
+            (struct model_refused){.credential = name, .error_type = error_type, .words = copy};
+}
+
+/* With what all of them said, the last one last; or with `message` alone. */
 static void fail(struct model_call *call, const char *error_type, struct str message, int64_t retry_ms)
 {
-    buf_put(&call->refusals, message);
+    bool is_whole = call->refusals.len > 0 && !call->refusals.failed;
     const struct model_failure failure = {.error_type = error_type,
-                                          .message =
-                                              call->refusals.failed ? message : buf_str(&call->refusals),
+                                          .message = is_whole ? buf_str(&call->refusals) : message,
                                           .route = route_of(call),
                                           .retry_ms = retry_ms};
     call->callbacks.failed(call->arg, &failure);
@@ -147,9 +129,13 @@ static void fail(struct model_call *call, const char *error_type, struct str mes
 
 /* --- an attempt --- */
 
+static void try_next(struct model_call *call, struct str last_words);
+
 static void on_text(void *arg, struct str delta)
 {
     struct model_call *call = arg;
+    if (call->ticket.is_trial && pool_answers(call->host->pool, &call->ticket, clock_monotonic_ms()))
+        note(call, &(struct standing_change){.is_back = true}, NULL);
     call->callbacks.text(call->arg, delta);
 }
 
@@ -157,191 +143,180 @@ static void on_done(void *arg, const struct model_reply *reply)
 {
     struct model_call *call = arg;
     struct model_reply own = *reply;
-    bool is_said = reply->has_usage;
     call->attempt = NULL;
-    drop_pick(call, POOL_ANSWERED, NULL,
-              is_said ? reply->usage.prompt_tokens + reply->usage.completion_tokens : -1);
+    give_back(call, POOL_ANSWERED, NULL,
+              reply->has_usage ? reply->usage.prompt_tokens + reply->usage.completion_tokens : -1);
     own.route = route_of(call);
-    own.price = call->pick.settings->price;
+    own.price = call->ticket.settings->price;
     call->callbacks.done(call->arg, &own);
     call_free(call);
 }
 
-static const char *error_type_of(const struct status *err)
-{
-    if (err->code == STATUS_UNAVAILABLE || err->code == STATUS_RESOURCE_EXHAUSTED)
-        return "InvokeRateLimitError"; /* all rest until after the deadline, or none is left */
-    return err->code == STATUS_FAILED_PRECONDITION ? "InvokeAuthorizationError" : "InvokeConnectionError";
-}
-
-/* Goes on after a refusal, or fails with what was said. */
 static void on_failed(void *arg, const struct attempt_failure *failure)
 {
     struct model_call *call = arg;
-    struct status err = {.code = STATUS_OK};
     call->attempt = NULL;
     count(&call->host->stats->refusals);
-    drop_pick(call, POOL_REFUSED, failure, -1);
-    bool may_go_on =
-        !failure->has_spoken && failure->refusal != REFUSAL_REQUEST && note_refused(call, failure);
-    if (!may_go_on) {
+    /* What was turned away has used nothing; what broke off may have. */
+    give_back(call, POOL_REFUSED, failure, failure->refusal == REFUSAL_UNAVAILABLE ? -1 : 0);
+    note_refused(call, failure->error_type, failure->message, failure->words);
+    if (failure->has_spoken || failure->refusal == REFUSAL_REQUEST)
         fail(call, failure->error_type, failure->message, 0);
-        return;
-    }
-    size_t before = call->refusals.len;
-    buf_put(&call->refusals, failure->message);
-    buf_put_c(&call->refusals, "; ");
-    if (go_on(call, &err) == STATUS_OK)
-        return;
-    call->refusals.len = before; /* the last words stand alone */
-    fail(call, failure->error_type, failure->message, err.retry_ms);
+    else
+        try_next(call, failure->message);
 }
 
-/* With the pick it has. */
-static enum status_code ask(struct model_call *call, struct status *err)
+/* False: nothing was sent; err says why. */
+static bool send_request(struct model_call *call, struct status *err)
 {
     static const struct attempt_callbacks ours = {.text = on_text, .done = on_done, .failed = on_failed};
-    const struct attempt_params params = {.protocol = call->pick.protocol,
-                                          .headers = call->pick.headers,
-                                          .base_url = call->pick.credential->base_url,
-                                          .name = call->pick.credential->name,
-                                          .model = call->pick.model,
+    const struct pool_ticket *ticket = &call->ticket;
+    const struct attempt_params params = {.protocol = ticket->protocol,
+                                          .headers = ticket->headers,
+                                          .base_url = ticket->credential->base_url,
+                                          .name = ticket->credential->name,
+                                          .model = ticket->model,
                                           .request = &call->request};
     count(&call->host->stats->picks);
-    if (call->tried_count > 0)
+    if (ticket->tried_count > 1)
         count(&call->host->stats->failovers);
     call->attempt = attempt_start(call->host->http, &params, &ours, call, err);
-    if (call->attempt == NULL) {
-        drop_pick(call, POOL_CANCELLED, NULL, 0);
-        return err->code;
-    }
-    if (call->is_paused)
+    if (call->attempt != NULL && call->is_paused)
         attempt_pause(call->attempt);
-    return STATUS_OK;
+    return call->attempt != NULL;
 }
 
-/* --- the line --- */
-
-static enum status_code wait_in_line(struct model_call *call, int64_t back_ms, struct status *err)
+/*
+ * Asks with what it was given; where nothing can be sent with it (an address that is none, a request its protocol has no words
+ * for), with the next. POOL_GIVEN: it was sent.
+ */
+static enum pool_end ask_on(struct model_call *call, enum pool_end end)
 {
-    struct call_host *host = call->host;
-    const struct line_seat *seat = &call->seat;
-    bool is_too_late = seat->deadline_ms != 0 && back_ms != INT64_MAX && back_ms >= seat->deadline_ms;
-    if (!host->may_wait || is_too_late || !line_enter(host->line, &call->seat)) {
-        count(&host->stats->gave_up);
-        err->code = STATUS_RESOURCE_EXHAUSTED;
-        return err->code;
+    struct status err;
+    while (end == POOL_GIVEN && !send_request(call, &err)) {
+        give_back(call, POOL_DROPPED, NULL, 0);
+        if (err.code == STATUS_RESOURCE_EXHAUSTED) {
+            call->ticket.end = POOL_NO_MEMORY;
+            return POOL_NO_MEMORY;
+        }
+        note_refused(call, "InvokeBadRequestError", str_c(err.message), str_c(err.message));
+        end = pool_ask(call->host->pool, &call->ticket, clock_monotonic_ms());
     }
-    count(&host->stats->waits);
-    host->waiting++;
-    call->waits_since_ms = clock_monotonic_ms();
-    host->home.wake(&host->home); /* it looks again from now on */
-    return STATUS_OK;
+    return end;
 }
 
-static void end_waiting(struct model_call *call)
+/* --- waiting, and finding nobody --- */
+
+/* At most one line in a while: thousands may wait at once. */
+static void log_waits(const struct model_call *call)
 {
-    if (call->waits_since_ms == 0)
+    static atomic_int_fast64_t logged_ms;
+    int64_t now_ms = clock_monotonic_ms(), last_ms = atomic_load(&logged_ms);
+    if (now_ms - last_ms < LOG_WAITS_MS || !atomic_compare_exchange_strong(&logged_ms, &last_ms, now_ms))
         return;
-    call->host->waiting--;
-    call->waited_ms += clock_monotonic_ms() - call->waits_since_ms;
-    call->waits_since_ms = 0;
+    log_info("call_waits", LOG_STR("provider", call->request.provider), LOG_STR("model", call->request.model),
+             LOG_INT("waits_so_far", atomic_load(&call->host->stats->waits)));
 }
 
-/* With the next credential, or the first; or in the line. */
-static enum status_code go_on(struct model_call *call, struct status *err)
+static void note_waits(struct model_call *call)
 {
-    struct pool_query *query = &call->seat.query;
-    struct pool *pool = call->host->pool(call->host);
-    int64_t back_ms = INT64_MAX;
-    query->lane.tried = call->tried;
-    query->lane.tried_count = call->tried_count;
-    query->lane.now_ms = clock_monotonic_ms();
-    struct pool_pick pick;
-    enum status_code rc = pool_take(pool, query, &pick, &back_ms, err);
-    bool is_free = rc == STATUS_OK;
-    if (is_free) {
-        pool_unref(call->pool);
-        call->pool = pool;
-        call->pick = pick;
-        call->has_pick = true;
-        return ask(call, err);
-    }
-    pool_unref(pool);
-    return rc == STATUS_UNAVAILABLE ? wait_in_line(call, back_ms, err) : rc;
+    count(&call->host->stats->waits);
+    log_waits(call);
 }
 
-void model_call_served(struct line_seat *seat)
+/* It gets no credential any more. last_words: of the last refusal; empty: it had none. */
+static void give_up(struct model_call *call, struct str last_words)
 {
-    struct model_call *call = CONTAINER_OF(seat, struct model_call, seat);
-    struct status err = seat->err;
-    enum status_code rc = seat->rc;
-    end_waiting(call);
-    if (rc == STATUS_OK) {
-        pool_unref(call->pool);
-        call->pool = seat->pool;
-        call->pick = seat->pick;
-        call->has_pick = true;
-        rc = ask(call, &err);
+    struct status err;
+    enum status_code rc = pool_say(&call->ticket, &err);
+    const char *error_type =
+        rc == STATUS_FAILED_PRECONDITION ? "InvokeAuthorizationError" : "InvokeRateLimitError";
+    count(&call->host->stats->gave_up);
+    fail(call, call->error_type != NULL ? call->error_type : error_type,
+         last_words.len > 0 ? last_words : str_c(err.message), call->ticket.retry_ms);
+}
+
+/* After a refusal. */
+static void try_next(struct model_call *call, struct str last_words)
+{
+    int64_t now_ms = clock_monotonic_ms(), deadline_ms = call->ticket.ask.deadline_ms;
+    if (deadline_ms != 0 && now_ms >= deadline_ms) {
+        fail(call, call->error_type, last_words, 0);
+        return;
     }
-    if (rc != STATUS_OK)
-        fail(call, error_type_of(&err), str_c(err.message), err.retry_ms);
+    enum pool_end end = ask_on(call, pool_ask(call->host->pool, &call->ticket, now_ms));
+    if (end == POOL_WAITS)
+        note_waits(call);
+    else if (end != POOL_GIVEN)
+        give_up(call, last_words);
+}
+
+void model_calls_go_on(struct call_host *host)
+{
+    struct pool_ticket *ticket;
+    while ((ticket = pool_told(host->pool, &host->home)) != NULL) {
+        struct model_call *call = CONTAINER_OF(ticket, struct model_call, ticket);
+        enum pool_end end = ask_on(call, ticket->end);
+        if (end == POOL_WAITS)
+            note_waits(call);
+        else if (end != POOL_GIVEN)
+            give_up(call, STR(""));
+    }
 }
 
 /* --- the whole --- */
 
-/* Those who came before are served first, by priority. */
-static enum status_code begin(struct model_call *call, struct status *err)
+static struct model_call *call_new(struct call_host *host, const struct model_caller *caller,
+                                   const struct model_request *request)
 {
-    if (line_is_empty(call->host->line) || !call->host->may_wait)
-        return go_on(call, err);
-    status_reason(err, STATUS_UNAVAILABLE, "ALL_RESTING", "too many calls wait for a credential");
-    enum status_code rc = wait_in_line(call, INT64_MAX, err);
-    if (rc == STATUS_OK)
-        look_through_line(call->host);
-    return rc;
+    struct model_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->host = host;
+    call->request = *request;
+    arena_init(&call->arena, ROUTE_BYTES_MAX);
+    buf_init(&call->refusals, REFUSALS_BYTES_MAX);
+    const struct pool_ask ask = {.workspace_id =
+                                     caller->workspace_id.len > 0 ? caller->workspace_id : STR("default"),
+                                 .provider = request->provider,
+                                 .model = request->model,
+                                 .conversation_id = caller->conversation_id,
+                                 .priority = caller->priority,
+                                 .deadline_ms = caller->deadline_ms,
+                                 .tokens = estimate(request)};
+    pool_ticket_init(&call->ticket, &ask, &host->home);
+    return call;
 }
 
 struct model_call *model_call_start(struct call_host *host, const struct model_caller *caller,
                                     const struct model_request *request,
                                     const struct model_callbacks *callbacks, void *arg, struct status *err)
 {
-    struct model_call *call = calloc(1, sizeof *call);
+    struct model_call *call = call_new(host, caller, request);
     if (call == NULL) {
         status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a model call");
         return NULL;
     }
-    *call = (struct model_call){.host = host, .request = *request, .callbacks = *callbacks, .arg = arg};
-    arena_init(&call->arena, ROUTE_BYTES_MAX);
-    buf_init(&call->refusals, REFUSALS_BYTES_MAX);
-    call->seat = (struct line_seat){
-        .home = &host->home,
-        .priority = caller->priority,
-        .deadline_ms = caller->deadline_ms,
-        .query = {.workspace_id = caller->workspace_id.len > 0 ? caller->workspace_id : STR("default"),
-                  .provider = request->provider,
-                  .model = request->model,
-                  .lane = {.conversation_id = caller->conversation_id, .tokens = estimate(request)}}};
-    if (begin(call, err) == STATUS_OK)
-        return call;
-    call_free(call);
-    return NULL;
+    call->callbacks = *callbacks;
+    call->arg = arg;
+    enum pool_end end = ask_on(call, pool_ask(host->pool, &call->ticket, clock_monotonic_ms()));
+    bool is_hopeless = end == POOL_NO_MEMORY || (end == POOL_NO_CREDENTIAL && call->refused_count == 0);
+    if (is_hopeless) {
+        (void)pool_say(&call->ticket, err); /* its words are what is wanted */
+        call_free(call);
+        return NULL;
+    }
+    if (end == POOL_WAITS)
+        note_waits(call);
+    else if (end != POOL_GIVEN)
+        pool_tell_later(host->pool, &call->ticket, end); /* with its time and its route */
+    return call;
 }
 
 void model_call_cancel(struct model_call *call)
 {
     if (call->attempt != NULL)
         attempt_cancel(call->attempt);
-    if (call->waits_since_ms != 0) {
-        bool was_waiting = line_leave(call->host->line, &call->seat);
-        end_waiting(call);
-        if (!was_waiting && call->seat.rc == STATUS_OK) { /* served, and not told yet: gives it back */
-            pool_unref(call->pool);
-            call->pool = call->seat.pool;
-            call->pick = call->seat.pick;
-            call->has_pick = true;
-        }
-    }
     call_free(call);
 }
 

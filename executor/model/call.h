@@ -1,41 +1,43 @@
 /*
- * call: one model call: waits for a credential when it must, asks one after the other until one answers. As long as nothing has
- * been delivered a call goes on to the next credential that has not been tried; afterwards it never sends again.
+ * call: one model call: takes a credential of the pool, or waits for one; asks one after the other until one answers. As long as
+ * nothing has been delivered a call goes on to the next credential that it has not tried, bounded by the pool and its deadline;
+ * afterwards it never sends again.
  * Threads  the loop's of its HTTP client. text() comes from inside libcurl and must only note things (client.h).
  */
 #pragma once
-#include "executor/model/line.h"
+#include "executor/model/pool.h"
 #include "executor/worker/job.h"
 #include "shared/http/client.h"
 
 struct model_call;
 
+/* What operators watch: counts since the start. Any thread. */
+struct model_stats {
+    atomic_uint_fast64_t picks;     /* credentials that were asked, */
+    atomic_uint_fast64_t failovers; /* not as the first of their call */
+    atomic_uint_fast64_t refusals;
+    atomic_uint_fast64_t rests, disabled, back; /* credentials, for a model */
+    atomic_uint_fast64_t waits;                 /* calls that waited in line, */
+    atomic_uint_fast64_t gave_up;               /* and that found no credential in time */
+};
+
 /*
  * What calls of one loop share.
- * pool()        the pool of the moment, with a reference
- * note()        what has become of a credential that was refused; to be kept and told to others. Any time, on the loop
+ * note()  what has become of a credential; to be told to others. failure: NULL when it has become well. On the loop
  */
 struct call_host {
     struct http_client *http;
-    struct line *line;
-    struct line_home home;
-    bool may_wait; /* all_resting: wait */
-    struct pool *(*pool)(struct call_host *host);
-    void (*note)(struct call_host *host, const struct pool_pick *pick, const struct standing_change *change,
-                 const struct attempt_failure *failure);
+    struct pool *pool;
+    struct pool_home home;
+    void (*note)(struct call_host *host, const struct pool_ticket *ticket,
+                 const struct standing_change *change, const struct attempt_failure *failure);
     struct model_stats *stats;
-    size_t waiting; /* calls of this loop in the line */
-};
-
-/* What operators watch: counts since the start. */
-struct model_stats {
-    atomic_uint_fast64_t picks, failovers, refusals, rests, disabled, waits, gave_up;
 };
 
 /*
  * The request is borrowed until done, failed or cancel, what it points at as well; so is the caller. Exactly one of done and
  * failed comes, unless it is cancelled before; the call is gone then. None comes from inside this function.
- * NULL: err says why (no credential, all resting and it may not wait, memory, an address that is none).
+ * NULL: err says why (no credential at all, no memory).
  */
 struct model_call *model_call_start(struct call_host *host, const struct model_caller *caller,
                                     const struct model_request *request,
@@ -44,5 +46,5 @@ struct model_call *model_call_start(struct call_host *host, const struct model_c
 void model_call_cancel(struct model_call *call);
 void model_call_pause(struct model_call *call);
 void model_call_resume(struct model_call *call); /* text() may come before this returns */
-/* Its seat was served: goes on. On the loop, not from inside a callback. */
-void model_call_served(struct line_seat *seat);
+/* Goes on with those that do not wait any more (pool_told()). On the loop, not from inside a callback. */
+void model_calls_go_on(struct call_host *host);

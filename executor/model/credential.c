@@ -39,18 +39,22 @@ bool credential_read(struct arena *arena, const struct store_credential_opened *
         .name = arena_copy(arena, c->name),
         .base_url = arena_copy(arena, url),
         .weight = c->weight < 1 ? 1 : c->weight,
-        .limits = {c->requests_per_minute, c->tokens_per_minute, c->max_concurrent},
-        .version_ms = c->updated_at_ms,
+        .limits = {c->requests_per_minute, c->tokens_per_minute},
+        .max_concurrent = c->max_concurrent,
         .fresh_since_ms = c->fresh_since_ms,
+        .secret_hash = str_hash(from->secret),
         .protocol = protocol_find(c->protocol),
     };
     if (!copy_models(arena, c, ret) || !make_headers(ret, from->secret) || arena->failed)
         return false;
-    ret->is_usable = !c->disabled && from->problem.len == 0 && ret->protocol != NULL;
-    if (from->problem.len > 0)
-        log_warn("credential_unusable", LOG_STR("name", c->name), LOG_STR("why", from->problem));
-    else if (ret->protocol == NULL)
-        log_warn("credential_unusable", LOG_STR("name", c->name), LOG_C("why", "no such protocol"));
+    struct str why = from->problem;
+    if (why.len == 0 && ret->protocol == NULL)
+        why = STR("no such protocol");
+    else if (why.len == 0 && credential_headers(ret, ret->protocol) == NULL)
+        why = STR("its secret cannot be sent in a header");
+    ret->is_usable = !c->disabled && why.len == 0;
+    if (why.len > 0)
+        log_warn("credential_unusable", LOG_STR("name", c->name), LOG_STR("why", why));
     return true;
 }
 

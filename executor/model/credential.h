@@ -1,5 +1,5 @@
 /*
- * credential: one credential of a pool's snapshot, as calls use it. Immutable; lives as long as its pool.
+ * credential: one credential of a snapshot, as calls use it. Immutable; lives as long as its snapshot.
  * Threads  any.
  */
 #pragma once
@@ -19,12 +19,13 @@ struct credential {
     size_t model_count;
     int32_t weight;
     struct quota_limits limits;
-    int64_t version_ms;              /* of its row: another one after each change */
-    int64_t fresh_since_ms;          /* as store_credential's */
+    int32_t max_concurrent;          /* calls at one time; 0: no limit */
+    int64_t fresh_since_ms;          /* what was learnt of it before is void (store's credential.h) */
+    uint64_t secret_hash;            /* tells a new secret from the old one, and nothing else */
     const struct protocol *protocol; /* its own */
     struct http_headers
         *headers[CREDENTIAL_PROTOCOLS_MAX]; /* as protocol_list() orders them; NULL: not to be carried */
-    bool is_usable;                         /* enabled, and its secret could be opened */
+    bool is_usable;                         /* enabled, its secret could be opened, and HTTP can carry it */
 };
 
 /* False: no memory. What is wrong with a credential itself only makes it unusable. */

@@ -2,115 +2,241 @@
 #include "executor/model/lane.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-static bool was_tried(const struct lane_query *query, const struct credential *credential)
+/* What free_ms() says of a member's return, instead of a time. */
+#define AT_SOME_END INT64_MAX
+
+struct lane *lane_new(struct str workspace_id, struct str provider, struct str model)
 {
-    for (size_t i = 0; i < query->tried_count; i++) {
-        if (str_eq(query->tried[i], credential->id))
-            return true;
-    }
-    return false;
-}
-
-/* False: not now; back_ms as lane_take() gives it. */
-static bool is_free(const struct lane_member *m, const struct lane_query *query, int64_t *ret_back_ms)
-{
-    struct rest *rest = m->rest;
-    *ret_back_ms = INT64_MIN;
-    if (rest->standing->refused_version_ms == m->credential->version_ms || was_tried(query, m->credential))
-        return false;
-    bool has_room = quota_has_room(&rest->standing->quota, &m->credential->limits, query->tokens,
-                                   query->now_ms, ret_back_ms);
-    if (rest->until_ms > query->now_ms) {
-        *ret_back_ms = *ret_back_ms > rest->until_ms ? *ret_back_ms : rest->until_ms;
-        return false;
-    }
-    if (rest->on_trial) {
-        *ret_back_ms = INT64_MAX;
-        return false;
-    }
-    return has_room;
-}
-
-/* The higher the better; the same for a conversation as long as the member is there. */
-static double affinity_of(const struct lane_member *m, uint64_t conversation)
-{
-    uint64_t h = conversation ^ (str_hash(m->credential->id) * 0x9e3779b97f4a7c15u);
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdu;
-    h ^= h >> 33;
-    double u = ((double)(h >> 11) + 0.5) / 9007199254740992.0; /* 2^53: in (0, 1) */
-    return -m->credential->weight / log(u);
-}
-
-/* Who is free, in the lane's order. */
-struct takers {
-    struct lane_member *list[STORE_CREDENTIALS_MAX];
-    size_t count;
-    double weight;
-};
-
-/* Among those that are due: the one whose next pick is due first. */
-static struct lane_member *earliest(const struct takers *t)
-{
-    double threshold = t->count > 1 ? 1.0 / (2.0 * (double)t->count - 2.0) : 0;
-    struct lane_member *best = NULL, *most = t->list[0];
-    double best_time = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        struct lane_member *m = t->list[i];
-        double due = m->rest->due;
-        if (due > most->rest->due)
-            most = m;
-        if (due < threshold - 1e-9)
-            continue;
-        double time = (1.0 - threshold - due) * t->weight / m->credential->weight;
-        if (best == NULL || time < best_time - 1e-12) {
-            best = m;
-            best_time = time;
-        }
-    }
-    return best != NULL ? best : most;
-}
-
-static struct lane_member *preferred(const struct takers *t, const struct lane_query *query)
-{
-    uint64_t conversation = str_hash(query->conversation_id);
-    struct lane_member *best = NULL;
-    double best_score = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        double score = affinity_of(t->list[i], conversation);
-        if (best == NULL || score > best_score) {
-            best = t->list[i];
-            best_score = score;
-        }
-    }
-    return best->rest->due > -AFFINITY_LEAD ? best : NULL;
-}
-
-const struct lane_member *lane_take(struct lane *lane, const struct lane_query *query, int64_t *ret_back_ms)
-{
-    struct takers takers = {.count = 0};
-    int64_t soonest = INT64_MIN;
-    takers.weight = 0;
-    for (size_t i = 0; i < lane->count; i++) {
-        struct lane_member *m = &lane->members[i];
-        int64_t back_ms;
-        if (is_free(m, query, &back_ms)) {
-            takers.list[takers.count++] = m;
-            takers.weight += m->credential->weight;
-        } else if (back_ms != INT64_MIN && (soonest == INT64_MIN || back_ms < soonest)) {
-            soonest = back_ms;
-        }
-    }
-    *ret_back_ms = soonest;
-    if (takers.count == 0)
+    struct lane *lane = calloc(1, sizeof *lane + workspace_id.len + provider.len + model.len);
+    if (lane == NULL)
         return NULL;
-    for (size_t i = 0; i < takers.count; i++)
-        takers.list[i]->rest->due += takers.list[i]->credential->weight / takers.weight;
-    bool is_sticky = lane->settings->affinity && query->conversation_id.len > 0;
-    struct lane_member *taken = is_sticky ? preferred(&takers, query) : NULL;
-    if (taken == NULL)
-        taken = earliest(&takers);
-    taken->rest->due -= 1.0;
-    return taken;
+    const struct str texts[] = {workspace_id, provider, model};
+    struct str *const copies[] = {&lane->workspace_id, &lane->provider, &lane->model};
+    char *at = lane->texts;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (texts[i].len > 0)
+            memcpy(at, texts[i].ptr, texts[i].len);
+        *copies[i] = (struct str){at, texts[i].len};
+        at += texts[i].len;
+    }
+    lane->wake_ms = INT64_MAX;
+    return lane;
+}
+
+static void release(struct lane_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        members[i].standing->holds--;
+        members[i].rest->holds--;
+    }
+}
+
+void lane_free(struct lane *lane)
+{
+    if (lane == NULL)
+        return;
+    release(lane->members, lane->count);
+    free(lane->members);
+    free(lane->shares);
+    snapshot_unref(lane->snapshot);
+    free(lane);
+}
+
+void lane_loosen(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->count; i++)
+        lane->members[i].credential = NULL;
+    snapshot_unref(lane->snapshot);
+    lane->snapshot = NULL;
+}
+
+/* --- members --- */
+
+static bool fits(const struct lane *lane, const struct credential *credential)
+{
+    return credential_fits(credential, lane->workspace_id, lane->provider, lane->model);
+}
+
+/* False: no memory; nothing is held then. */
+static bool find_members(const struct lane *lane, const struct snapshot *snapshot,
+                         struct standings *standings, struct lane_member *ret, size_t *ret_count)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct credential *credential = &snapshot->credentials[i];
+        if (!fits(lane, credential))
+            continue;
+        struct standing *standing = standings_of(standings, credential);
+        struct standing_rest *rest =
+            standing == NULL ? NULL : standings_rest(standings, standing, lane->model);
+        if (rest == NULL) {
+            release(ret, count);
+            return false;
+        }
+        standing->holds++;
+        rest->holds++;
+        ret[count++] = (struct lane_member){.credential = credential, .standing = standing, .rest = rest};
+    }
+    *ret_count = count;
+    return true;
+}
+
+/* The same ones with the same weights, in the same order? */
+static bool are_same(const struct lane *lane, const struct lane_member *members, size_t count)
+{
+    bool is_same = count == lane->count && lane->shares != NULL;
+    for (size_t i = 0; is_same && i < count; i++)
+        is_same = members[i].standing == lane->members[i].standing &&
+                  members[i].credential->weight == (int32_t)lane->shares[i].weight;
+    return is_same;
+}
+
+/* Turns for other members, or other weights. Those that stay keep their lead. */
+static void begin_turns(struct lane *lane, const struct lane_member *members, struct turns_member *shares,
+                        const int32_t *weights, size_t count)
+{
+    turns_init(&lane->turns, shares, weights, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t old = 0;
+        while (old < lane->count && lane->members[old].standing != members[i].standing)
+            old++;
+        if (old < lane->count)
+            turns_keep(&lane->turns, i, lane->shares[old].lead);
+    }
+    free(lane->shares);
+    lane->shares = shares;
+}
+
+static void take_members(struct lane *lane, struct lane_member *members, size_t count)
+{
+    release(lane->members, lane->count);
+    free(lane->members);
+    lane->members = members;
+    lane->count = count;
+}
+
+bool lane_fit(struct lane *lane, struct snapshot *snapshot, struct standings *standings)
+{
+    size_t count = 0, most = 0;
+    for (size_t i = 0; i < snapshot->count; i++)
+        most += fits(lane, &snapshot->credentials[i]);
+    struct lane_member *members = calloc(most + 1, sizeof *members);
+    struct turns_member *shares = calloc(most + 1, sizeof *shares);
+    int32_t *weights = calloc(most + 1, sizeof *weights);
+    bool has_memory = members != NULL && shares != NULL && weights != NULL &&
+                      find_members(lane, snapshot, standings, members, &count);
+    if (!has_memory) {
+        free(members);
+        free(shares);
+        free(weights);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        weights[i] = members[i].credential->weight;
+    if (are_same(lane, members, count))
+        free(shares);
+    else
+        begin_turns(lane, members, shares, weights, count);
+    free(weights);
+    take_members(lane, members, count);
+    lane->is_changed = true;
+    snapshot_ref(snapshot);
+    snapshot_unref(lane->snapshot);
+    lane->snapshot = snapshot;
+    return true;
+}
+
+/* --- who is free --- */
+
+/* From when on it can be taken: now_ms or earlier when it can; AT_SOME_END: not by time alone. */
+static int64_t free_ms(const struct lane_member *m, int64_t tokens, int64_t now_ms)
+{
+    const struct credential *credential = m->credential;
+    const struct rest *rest = &m->rest->rest;
+    struct standing *standing = m->standing;
+    int64_t at_ms = rest->until_ms;
+    if (at_ms <= now_ms && rest->is_on_trial && rest->trials > 0)
+        return AT_SOME_END;
+    if (credential->limits.requests > 0 || credential->limits.tokens > 0) {
+        int64_t room_ms = quota_room_ms(&standing->quota, &credential->limits, tokens, now_ms);
+        at_ms = room_ms > at_ms ? room_ms : at_ms;
+    }
+    bool is_full = credential->max_concurrent > 0 && standing->running >= credential->max_concurrent;
+    return at_ms <= now_ms && is_full ? AT_SOME_END : at_ms;
+}
+
+/* Of a member that is not free. */
+static void note_return(const struct lane_member *m, int64_t at_ms, const struct lane_query *query,
+                        struct lane_view *view)
+{
+    if (at_ms == AT_SOME_END)
+        view->is_open = true;
+    else if (at_ms < view->next_ms)
+        view->next_ms = at_ms;
+    if (query->tokens > 0 && m->credential->limits.tokens > 0)
+        view->is_large |= free_ms(m, 0, query->now_ms) <= query->now_ms;
+}
+
+void lane_look(struct lane *lane, const struct lane_query *query, struct lane_view *ret)
+{
+    *ret = (struct lane_view){.next_ms = INT64_MAX, .any_ms = INT64_MAX};
+    for (size_t i = 0; i < lane->count; i++) {
+        const struct lane_member *m = &lane->members[i];
+        lane->shares[i].can = false;
+        if (m->standing->is_disabled)
+            continue;
+        bool is_fit = query->mark == 0 || m->standing->mark != query->mark;
+        int64_t at_ms = free_ms(m, query->tokens, query->now_ms);
+        bool is_free = at_ms <= query->now_ms;
+        ret->enabled++;
+        ret->fit += is_fit;
+        if (!is_free && at_ms < ret->any_ms)
+            ret->any_ms = at_ms;
+        if (is_fit && is_free) {
+            lane->shares[i].can = true;
+            ret->free++;
+        } else if (is_fit) {
+            note_return(m, at_ms, query, ret);
+        }
+    }
+}
+
+/* --- whose turn it is --- */
+
+/* Rendezvous hashing by weight: the smaller the better, and always the same for a conversation and a credential. */
+static double distance(uint64_t conversation, const struct lane_member *m)
+{
+    uint64_t h = conversation ^ (m->standing->hash * 0x9e3779b97f4a7c15U);
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdU;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53U;
+    h ^= h >> 33;
+    double u = ((double)(h >> 11) + 0.5) / 9007199254740992.0; /* 2^53: above 0, below 1 */
+    return -log(u) / m->credential->weight;
+}
+
+static size_t nearest(const struct lane *lane, struct str conversation_id)
+{
+    uint64_t conversation = str_hash(conversation_id);
+    size_t best = SIZE_MAX;
+    double best_distance = 0;
+    for (size_t i = 0; i < lane->count; i++) {
+        if (!lane->shares[i].can)
+            continue;
+        double d = distance(conversation, &lane->members[i]);
+        if (best == SIZE_MAX || d < best_distance) {
+            best = i;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+const struct lane_member *lane_take(struct lane *lane, struct str conversation_id)
+{
+    /* Over many conversations each has its share by the hashes, and the others' turns are not moved by it. */
+    size_t taken = conversation_id.len > 0 ? nearest(lane, conversation_id) : turns_take(&lane->turns);
+    return &lane->members[taken];
 }

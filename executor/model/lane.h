@@ -1,49 +1,60 @@
 /*
- * lane: those who serve one model of a workspace's provider, and whose turn it is.
- *
- * Turns    earliest deadline first among those who are due (R. Tijdeman, "The chairman assignment problem", 1980): counted from
- *          any moment at which the same ones could be picked, each has had its share to within less than one pick; so in any
- *          window to within one for equal weights, and less than two for any (no order of turns can do better for all weights).
- *          Who rests, or is full, is due nothing for that time.
- * Affinity calls of one conversation prefer one member (rendezvous hashing by weight), unless it is AFFINITY_LEAD picks ahead of
- *          its share, rests or is full: then it is another's turn.
- * Threads  under the lock of the standings.
+ * lane: those who serve one model of a workspace's provider, whose turn it is among them, and who waits for them. Kept across
+ * changes of the store: a new snapshot has other members, and those that stay keep their turn.
+ * Threads  under the lock of the pool.
  */
 #pragma once
-#include "executor/model/credential.h"
-#include "executor/model/settings.h"
+#include "executor/model/line.h"
 #include "executor/model/standings.h"
-
-/* picks. That a member may be ahead of its share for the sake of prompt caches. */
-#define AFFINITY_LEAD 32
+#include "executor/model/turns.h"
 
 struct lane_member {
-    const struct credential *credential;
-    struct rest *rest;
-    const struct protocol *protocol;
-    struct http_headers *headers;
+    const struct credential *credential; /* of the lane's snapshot; NULL without one */
+    struct standing *standing;           /* held */
+    struct standing_rest *rest;          /* held */
 };
 struct lane {
-    struct lane *next;                        /* of the pool's bucket */
-    struct str workspace_id, provider, model; /* as exports name it; provider: its last part */
-    const struct model_settings *settings;
-    struct str upstream_model; /* as the provider is asked for it */
+    struct lane *next; /* in its table */
+    size_t routes;     /* that lead to it */
+    struct str workspace_id, provider,
+        model;                 /* provider: last part; model: as the provider is asked for it */
+    struct snapshot *snapshot; /* NULL: to be fitted */
     struct lane_member *members;
     size_t count;
-    uint64_t looked; /* number of the look that found nobody, */
-    int64_t back_ms; /* and when it said there would be one (line.h) */
+    struct turns_member *shares; /* of the members */
+    struct turns turns;
+    struct line line;
+    struct lane *waiting_prev, *waiting_next; /* lanes with somebody in line */
+    int64_t wake_ms; /* when its line has to be looked at; INT64_MAX: when something changes */
+    bool is_changed; /* some who wait may have nobody left */
+    char texts[];
 };
 
+/* NULL: no memory. */
+struct lane *lane_new(struct str workspace_id, struct str provider, struct str model);
+void lane_free(struct lane *lane); /* nobody waits */
+/* Members are those of this snapshot from now on. False: no memory, and it is as before. */
+MUST_CHECK bool lane_fit(struct lane *lane, struct snapshot *snapshot, struct standings *standings);
+/* Lets go of its snapshot; it has to be fitted before it is looked at. */
+void lane_loosen(struct lane *lane);
+
 struct lane_query {
-    struct str conversation_id; /* "": none */
-    const struct str *tried;    /* ids of credentials that have refused this call */
-    size_t tried_count;
+    uint64_t mark;  /* standings with it are left out: the call has been refused by them; 0: none */
     int64_t tokens; /* estimate */
     int64_t now_ms;
 };
+struct lane_view {
+    size_t enabled;  /* members that are not refused for good */
+    size_t fit;      /* of these: those that are not left out */
+    size_t free;     /* of these: those that can be taken now (shares[].can) */
+    int64_t next_ms; /* when the first that fits and is not free will be; INT64_MAX: not known */
+    bool is_open;    /* the end of some call may make one free at any time */
+    bool is_large;   /* fewer tokens would find one free */
+    int64_t any_ms;  /* as next_ms, of all that are enabled */
+};
+void lane_look(struct lane *lane, const struct lane_query *query, struct lane_view *ret);
 /*
- * The member whose turn it is, which has been counted; NULL: none can be taken now.
- * ret_back_ms   then: when one can at the earliest; INT64_MAX: only the end of a running call will tell; INT64_MIN: never, all
- *               that fit have been tried or are refused for good
+ * After a look that found some free: the member whose turn it is, which has taken it. conversation_id: not empty where its calls
+ * prefer one member.
  */
-const struct lane_member *lane_take(struct lane *lane, const struct lane_query *query, int64_t *ret_back_ms);
+const struct lane_member *lane_take(struct lane *lane, struct str conversation_id);

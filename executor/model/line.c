@@ -1,155 +1,105 @@
-/* line: see the header. */
+/* line: see the header. One list in order, with a shorter one through the first seat of each priority. */
 #include "executor/model/line.h"
 
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <utlist.h>
-
-struct line {
-    pthread_mutex_t lock;
-    struct line_seat *first; /* by priority, then number */
-    size_t count, max;
-    atomic_size_t waiting; /* the same, to be read without the lock */
-    uint64_t numbers, looks;
-};
-
-struct line *line_new(size_t max)
+static void note_deadline(struct line *line, int64_t deadline_ms)
 {
-    struct line *line = calloc(1, sizeof *line);
-    if (line == NULL)
-        return NULL;
-    pthread_mutex_init(&line->lock, NULL);
-    line->max = max;
-    return line;
+    if (deadline_ms != 0 && (line->soonest_ms == 0 || deadline_ms < line->soonest_ms))
+        line->soonest_ms = deadline_ms;
 }
 
-void line_free(struct line *line)
+/* Between two neighbours of the whole line; NULL: its end. */
+static void link_between(struct line *line, struct line_seat *prev, struct line_seat *seat,
+                         struct line_seat *next)
 {
-    if (line == NULL)
-        return;
-    pthread_mutex_destroy(&line->lock);
-    free(line);
-}
-
-bool line_is_empty(const struct line *line)
-{
-    return atomic_load(&line->waiting) == 0;
-}
-
-static void set_count(struct line *line, size_t count)
-{
-    line->count = count;
-    atomic_store(&line->waiting, count);
-}
-
-/* Behind the last one that is at least as important. */
-static void insert(struct line *line, struct line_seat *seat)
-{
-    struct line_seat *after = line->first == NULL ? NULL : line->first->prev; /* the last */
-    while (after != NULL && after->priority < seat->priority)
-        after = after == line->first ? NULL : after->prev;
-    if (after == NULL)
-        DL_PREPEND(line->first, seat);
+    seat->prev = prev;
+    seat->next = next;
+    if (prev != NULL)
+        prev->next = seat;
     else
-        DL_APPEND_ELEM(line->first, after, seat);
+        line->first = seat;
+    if (next != NULL)
+        next->prev = seat;
 }
 
-bool line_enter(struct line *line, struct line_seat *seat)
+/* The seat is the first of its priority, with these on both sides. */
+static void be_first(struct line_seat *seat, struct line_seat *higher, struct line_seat *lower)
 {
-    pthread_mutex_lock(&line->lock);
-    bool has_room = line->count < line->max;
-    if (has_room) {
-        seat->number = ++line->numbers;
-        seat->is_waiting = true;
-        insert(line, seat);
-        set_count(line, line->count + 1);
+    seat->higher = higher;
+    seat->lower = lower;
+    if (higher != NULL)
+        higher->lower = seat;
+    if (lower != NULL)
+        lower->higher = seat;
+}
+
+static void join(struct line *line, struct line_seat *first, struct line_seat *seat)
+{
+    struct line_seat *after = first->last;
+    /* Nearly always it came last; not when its line was another one before. */
+    while (after != first && after->number > seat->number)
+        after = after->prev;
+    if (after == first && first->number > seat->number) {
+        link_between(line, first->prev, seat, first);
+        be_first(seat, first->higher, first->lower);
+        seat->last = first->last;
+        return;
     }
-    pthread_mutex_unlock(&line->lock);
-    return has_room;
+    link_between(line, after, seat, after->next);
+    if (after == first->last)
+        first->last = seat;
 }
 
-/* Under the lock. */
-static void stand_up(struct line *line, struct line_seat *seat)
+void line_enter(struct line *line, struct line_seat *seat)
 {
-    DL_DELETE(line->first, seat);
-    set_count(line, line->count - 1);
-    seat->is_waiting = false;
-}
-
-bool line_leave(struct line *line, struct line_seat *seat)
-{
-    pthread_mutex_lock(&line->lock);
-    bool was_waiting = seat->is_waiting;
-    if (was_waiting) {
-        stand_up(line, seat);
-    } else {
-        /* Its home has not taken it yet, or has: in the first case it is taken off here. */
-        struct line_seat **at = &seat->home->served;
-        while (*at != NULL && *at != seat)
-            at = &(*at)->served_next;
-        if (*at == seat)
-            *at = seat->served_next;
+    struct line_seat *first = line->first, *higher = NULL;
+    while (first != NULL && first->priority > seat->priority) {
+        higher = first;
+        first = first->lower;
     }
-    pthread_mutex_unlock(&line->lock);
-    return was_waiting;
-}
-
-/* Under the lock: it does not wait any more; its home is told. */
-static void serve(struct line *line, struct line_seat *seat)
-{
-    stand_up(line, seat);
-    struct line_seat **at = &seat->home->served;
-    while (*at != NULL)
-        at = &(*at)->served_next;
-    seat->served_next = NULL;
-    *at = seat;
-    seat->home->wake(seat->home);
-}
-
-/* Nobody can be taken now. Does it pay to wait on? */
-static bool may_wait(const struct line_seat *seat, enum status_code rc, int64_t back_ms)
-{
-    if (rc != STATUS_UNAVAILABLE)
-        return false;
-    return seat->deadline_ms == 0 || back_ms == INT64_MAX || back_ms < seat->deadline_ms;
-}
-
-/* Whoever was before it in its lane has found nobody: neither will it. */
-static bool is_looked_through(const struct line *line, const struct lane *lane, const struct line_seat *seat)
-{
-    return lane != NULL && lane->looked == line->looks && may_wait(seat, STATUS_UNAVAILABLE, lane->back_ms);
-}
-
-void line_look(struct line *line, struct pool *pool, int64_t now_ms)
-{
-    struct line_seat *seat, *next;
-    pthread_mutex_lock(&line->lock);
-    line->looks++;
-    DL_FOREACH_SAFE (line->first, seat, next) {
-        struct lane *lane = pool_lane(pool, &seat->query);
-        int64_t back_ms = INT64_MAX;
-        if (is_looked_through(line, lane, seat))
-            continue;
-        seat->query.lane.now_ms = now_ms;
-        seat->rc = pool_take(pool, &seat->query, &seat->pick, &back_ms, &seat->err);
-        if (may_wait(seat, seat->rc, back_ms)) {
-            if (lane != NULL && seat->query.lane.tried_count == 0) {
-                lane->looked = line->looks;
-                lane->back_ms = back_ms;
-            }
-            continue;
-        }
-        seat->pool = seat->rc == STATUS_OK ? pool_ref(pool) : NULL;
-        serve(line, seat);
+    line->count++;
+    note_deadline(line, seat->deadline_ms);
+    if (first != NULL && first->priority == seat->priority) {
+        join(line, first, seat);
+        return;
     }
-    pthread_mutex_unlock(&line->lock);
+    link_between(line, higher == NULL ? NULL : higher->last, seat, first);
+    be_first(seat, higher, first);
+    seat->last = seat;
 }
 
-struct line_seat *line_take_served(struct line *line, struct line_home *home)
+void line_leave(struct line *line, struct line_seat *seat)
 {
-    pthread_mutex_lock(&line->lock);
-    struct line_seat *served = home->served;
-    home->served = NULL;
-    pthread_mutex_unlock(&line->lock);
-    return served;
+    bool is_first = seat->prev == NULL || seat->prev->priority != seat->priority;
+    bool is_last = seat->next == NULL || seat->next->priority != seat->priority;
+    if (is_first && is_last) {
+        if (seat->higher != NULL)
+            seat->higher->lower = seat->lower;
+        if (seat->lower != NULL)
+            seat->lower->higher = seat->higher;
+    } else if (is_first) {
+        seat->next->last = seat->last;
+        be_first(seat->next, seat->higher, seat->lower);
+    } else if (is_last) {
+        struct line_seat *first = line->first;
+        while (first->priority != seat->priority)
+            first = first->lower;
+        first->last = seat->prev;
+    }
+    if (seat->prev != NULL)
+        seat->prev->next = seat->next;
+    else
+        line->first = seat->next;
+    if (seat->next != NULL)
+        seat->next->prev = seat->prev;
+    line->count--;
+    if (line->count == 0)
+        line->soonest_ms = 0;
+}
+
+int64_t line_soonest_ms(struct line *line)
+{
+    line->soonest_ms = 0;
+    for (const struct line_seat *seat = line->first; seat != NULL; seat = seat->next)
+        note_deadline(line, seat->deadline_ms);
+    return line->soonest_ms;
 }

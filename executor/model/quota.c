@@ -1,105 +1,102 @@
-/* quota: see the header. */
+/* quota: see the header. A ring of entries, one per millisecond in which something was asked for; the oldest leave first. */
 #include "executor/model/quota.h"
 
-void quota_fini(struct quota *quota)
+#include <stdlib.h>
+
+/* entries. One per ms of the window. */
+#define ENTRIES_MAX ((size_t)QUOTA_WINDOW_MS + 1)
+
+static size_t cap_of(const struct quota *q)
 {
-    window_fini(&quota->requests);
+    return q->more == NULL ? QUOTA_FEW : q->cap;
 }
 
-/* The second of a time has left the window. */
-static bool is_over(int64_t second, int64_t now_ms)
+static struct quota_entry *entry(struct quota *q, size_t index)
 {
-    return (second + 1) * 1000 + QUOTA_WINDOW_MS <= now_ms;
+    struct quota_entry *ring = q->more == NULL ? q->few : q->more;
+    size_t at = q->first + index;
+    return &ring[at < cap_of(q) ? at : at - cap_of(q)];
 }
 
-static int64_t tokens_spent(const struct quota *quota, int64_t now_ms)
+void quota_fini(struct quota *q)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < QUOTA_SECONDS; i++)
-        sum += is_over(quota->seconds[i], now_ms) ? 0 : quota->tokens[i];
-    return sum;
+    free(q->more);
+    *q = (struct quota){0};
 }
 
-/* When `tokens` more fit: the seconds leave one after the other, the oldest first. */
-static int64_t tokens_back_ms(const struct quota *quota, int64_t limit, int64_t tokens, int64_t now_ms)
+static void forget_old(struct quota *q, int64_t now_ms)
 {
-    int64_t spent = tokens_spent(quota, now_ms), after = INT64_MIN;
-    while (spent > 0 && spent + tokens > limit) {
-        size_t oldest = QUOTA_SECONDS;
-        for (size_t i = 0; i < QUOTA_SECONDS; i++) {
-            bool counts =
-                !is_over(quota->seconds[i], now_ms) && quota->tokens[i] > 0 && quota->seconds[i] > after;
-            if (counts && (oldest == QUOTA_SECONDS || quota->seconds[i] < quota->seconds[oldest]))
-                oldest = i;
-        }
-        if (oldest == QUOTA_SECONDS)
-            break;
-        after = quota->seconds[oldest];
-        spent -= quota->tokens[oldest];
+    while (q->count > 0 && entry(q, 0)->at_ms + QUOTA_WINDOW_MS <= now_ms) {
+        q->requests -= entry(q, 0)->requests;
+        q->tokens -= entry(q, 0)->tokens;
+        q->first = q->first + 1 < cap_of(q) ? q->first + 1 : 0;
+        q->count--;
     }
-    return after == INT64_MIN ? now_ms : (after + 1) * 1000 + QUOTA_WINDOW_MS;
 }
 
-bool quota_has_room(struct quota *quota, const struct quota_limits *limits, int64_t tokens, int64_t now_ms,
-                    int64_t *ret_back_ms)
+int64_t quota_room_ms(struct quota *q, const struct quota_limits *limits, int64_t tokens, int64_t now_ms)
 {
-    *ret_back_ms = now_ms;
-    if (limits->requests > 0) {
-        window_forget(&quota->requests, now_ms - QUOTA_WINDOW_MS);
-        size_t limit = (size_t)limits->requests, count = quota->requests.count;
-        if (count >= limit)
-            *ret_back_ms = window_at(&quota->requests, count - limit) + QUOTA_WINDOW_MS;
+    forget_old(q, now_ms);
+    /* How much has to leave. */
+    int64_t requests = limits->requests == 0 ? 0 : q->requests + 1 - limits->requests;
+    int64_t more = limits->tokens == 0 ? 0 : q->tokens + tokens - limits->tokens;
+    int64_t room_ms = now_ms;
+    for (size_t i = 0; i < q->count && (requests > 0 || more > 0); i++) {
+        const struct quota_entry *e = entry(q, i);
+        requests -= e->requests;
+        more -= e->tokens;
+        room_ms = e->at_ms + QUOTA_WINDOW_MS;
     }
-    if (limits->tokens > 0) {
-        int64_t spent = tokens_spent(quota, now_ms);
-        if (spent > 0 && spent + tokens > limits->tokens) {
-            int64_t back_ms = tokens_back_ms(quota, limits->tokens, tokens, now_ms);
-            *ret_back_ms = back_ms > *ret_back_ms ? back_ms : *ret_back_ms;
-        }
-    }
-    if (*ret_back_ms > now_ms)
+    return room_ms;
+}
+
+/* False: no memory, or a place for every ms. */
+static bool grow(struct quota *q)
+{
+    size_t cap = cap_of(q) * 4 < ENTRIES_MAX ? cap_of(q) * 4 : ENTRIES_MAX;
+    struct quota_entry *more = cap == cap_of(q) ? NULL : malloc(cap * sizeof *more);
+    if (more == NULL)
         return false;
-    if (limits->concurrent == 0 || quota->running < limits->concurrent)
-        return true;
-    *ret_back_ms = INT64_MAX;
-    return false;
-}
-
-static void add_tokens(struct quota *quota, int64_t tokens, int64_t at_ms)
-{
-    int64_t second = at_ms / 1000;
-    size_t i = (size_t)(second % QUOTA_SECONDS);
-    if (quota->seconds[i] != second) {
-        if (quota->seconds[i] > second)
-            return; /* long gone */
-        quota->seconds[i] = second;
-        quota->tokens[i] = 0;
-    }
-    quota->tokens[i] += tokens;
-}
-
-bool quota_reserve(struct quota *quota, const struct quota_limits *limits, int64_t tokens, int64_t now_ms,
-                   struct quota_hold *ret)
-{
-    if (limits->requests > 0 && !window_add(&quota->requests, now_ms))
-        return false;
-    *ret = (struct quota_hold){.at_ms = now_ms, .tokens = limits->tokens > 0 ? tokens : 0, .is_held = true};
-    add_tokens(quota, ret->tokens, now_ms);
-    quota->running++;
+    for (size_t i = 0; i < q->count; i++)
+        more[i] = *entry(q, i);
+    free(q->more);
+    q->more = more;
+    q->cap = cap;
+    q->first = 0;
     return true;
 }
 
-void quota_settle(struct quota *quota, struct quota_hold *hold, int64_t tokens, int64_t now_ms)
+void quota_take(struct quota *q, const struct quota_limits *limits, int64_t tokens, int64_t now_ms)
 {
-    if (!hold->is_held)
+    if (limits->requests == 0 && limits->tokens == 0)
         return;
-    hold->is_held = false;
-    quota->running--;
-    if (hold->tokens == 0 || tokens < 0)
-        return;
-    /* What was spent beyond the estimate counts from now on: the provider may count it so. */
-    if (tokens > hold->tokens)
-        add_tokens(quota, tokens - hold->tokens, now_ms);
-    else
-        add_tokens(quota, tokens - hold->tokens, hold->at_ms);
+    forget_old(q, now_ms);
+    bool is_last = q->count > 0 && entry(q, q->count - 1)->at_ms >= now_ms;
+    if (!is_last && (q->count < cap_of(q) || grow(q)))
+        *entry(q, q->count++) = (struct quota_entry){.at_ms = now_ms};
+    struct quota_entry *last = entry(q, q->count - 1);
+    last->at_ms = last->at_ms > now_ms ? last->at_ms : now_ms;
+    last->requests++;
+    last->tokens += tokens;
+    q->requests++;
+    q->tokens += tokens;
+}
+
+void quota_settle(struct quota *q, int64_t at_ms, int64_t estimated, int64_t used)
+{
+    size_t low = 0, high = q->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (entry(q, middle)->at_ms < at_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == q->count || entry(q, low)->at_ms != at_ms)
+        return; /* it has left, or was counted with a later one */
+    struct quota_entry *e = entry(q, low);
+    int64_t more = used - estimated;
+    more = e->tokens + more < 0 ? -e->tokens : more;
+    e->tokens += more;
+    q->tokens += more;
 }

@@ -1,40 +1,40 @@
 /*
- * quota: what a credential may carry, as its owner says it: requests and tokens within any 60 seconds, requests at one time. A
- * call reserves before it is sent, by an estimate, and settles when it has ended: so a key with a known limit is passed over
- * before it answers 429.
- * Threads  the lock of the standings it belongs to.
+ * quota: what was asked of one credential in the last minute, requests and tokens, so that it is passed over before its provider
+ * has to refuse. In any 60 s there are never more requests than its limit, nor more tokens as they were estimated or, once
+ * known, used.
+ * Threads  plain data; the time is passed in and never goes back.
  */
 #pragma once
-#include "shared/base/window.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* ms. */
-#define QUOTA_WINDOW_MS 60000
-/* Tokens are counted by the second; a second leaves when all of it is 60 s old, so never too many are let through. */
-enum { QUOTA_SECONDS = 62 };
+/* ms. A minute, and what a request may take longer on its way to the provider than the one that comes after that minute. */
+#define QUOTA_WINDOW_MS 60250
+/* entries. Without an allocation. */
+enum { QUOTA_FEW = 4 };
 
-struct quota_limits { /* 0: none */
-    int64_t requests, tokens, concurrent;
+struct quota_limits {
+    int64_t requests, tokens; /* per minute; 0: no limit */
+};
+
+struct quota_entry { /* what was asked for in one ms */
+    int64_t at_ms;
+    int64_t requests, tokens;
 };
 struct quota {
-    struct window requests; /* when they were reserved */
-    int64_t tokens[QUOTA_SECONDS], seconds[QUOTA_SECONDS];
-    int64_t running;
-};
-/* What one call holds; zeroed: nothing. */
-struct quota_hold {
-    int64_t at_ms, tokens;
-    bool is_held;
+    struct quota_entry few[QUOTA_FEW], *more; /* NULL: few is all there is */
+    size_t first, count, cap;                 /* cap of what is in use; 0: few */
+    int64_t requests, tokens;                 /* of all entries */
 };
 
-void quota_fini(struct quota *quota);
+void quota_fini(struct quota *q); /* a zeroed one is empty */
 /*
- * Could a call with so many tokens go now? If not: when at the earliest, INT64_MAX when only the end of a running one can tell.
- * More tokens than the limit in one call go when nothing else was spent.
+ * From when on a request of `tokens` has room: now_ms or earlier when it has it now. A request that is larger than the limit has
+ * room when there is no other.
  */
-bool quota_has_room(struct quota *quota, const struct quota_limits *limits, int64_t tokens, int64_t now_ms,
-                    int64_t *ret_back_ms);
-/* False: no memory. */
-MUST_CHECK bool quota_reserve(struct quota *quota, const struct quota_limits *limits, int64_t tokens,
-                              int64_t now_ms, struct quota_hold *ret);
-/* The call has ended with so many tokens; -1: as estimated. Harmless twice. */
-void quota_settle(struct quota *quota, struct quota_hold *hold, int64_t tokens, int64_t now_ms);
+int64_t quota_room_ms(struct quota *q, const struct quota_limits *limits, int64_t tokens, int64_t now_ms);
+/* Counts it, whether it has room or not. Without memory it counts for longer, never less. Nothing without limits. */
+void quota_take(struct quota *q, const struct quota_limits *limits, int64_t tokens, int64_t now_ms);
+/* What was counted at `at_ms` as `estimated` tokens has used `used`. */
+void quota_settle(struct quota *q, int64_t at_ms, int64_t estimated, int64_t used);

@@ -1,69 +1,76 @@
 /*
- * standings: how credentials stand: for which models they rest, what of their quotas is used, how much each is due. Kept by
- * credential id, across changes of the store; what the pool of the moment picks from.
- *
- * Rests    rate limit: 60 s, or as long as the provider says when that is longer. Unavailable: 10 s, doubled with each refusal
- *          in a row, at most 300 s. Unauthorized: 10 s, and after UNAUTHORIZED_MAX in a row the credential is not used any more;
- *          out of quota: at once. A rest never gets shorter. After it one call at a time is tried until one has been answered.
- * Threads  any, under the lock where it says so.
- * Memory   an entry for each credential, and for each of its models, that has been asked for; at most STANDINGS_MAX.
+ * standings: how credentials stand: for which models they rest, what of their quotas is used, how many calls they have at the
+ * moment, whether their provider takes them at all. Kept by credential id, across changes of the store.
+ * Threads  under the lock of the pool they belong to.
+ * Memory   an entry for each credential of the snapshot, and for each of its models that was asked for; what nobody holds any
+ *          more leaves with the next snapshot.
  */
 #pragma once
-#include "executor/model/attempt.h"
 #include "executor/model/quota.h"
-#include "shared/base/arena.h"
-#include <pthread.h>
+#include "executor/model/rests.h"
+#include "executor/model/snapshot.h"
 
-/* entries. More pairs than any set of credentials has models; beyond it a pair is not used. */
-#define STANDINGS_MAX 65536
-/* refusals in a row. */
+/* rests. More pairs of credential and model than are asked for between two changes of the store. */
+#define STANDINGS_RESTS_MAX 262144
+/* rests in a row. Then the provider is believed that it does not take the credential. */
 enum { UNAUTHORIZED_MAX = 3 };
 
 struct standing;
-/* Of a credential for a model, as the provider is asked for it. */
-struct rest {
-    struct rest *next;
+struct standing_rest {
+    struct standing_rest *next;
     struct standing *standing;
-    struct str model;
-    int64_t until_ms; /* monotonic; in the past: it does not rest */
-    int refusals;     /* in a row */
-    bool needs_trial, on_trial;
-    bool is_stored, is_listed; /* it has been seen in the store; it is there now */
-    double due; /* picks it should have had and has not (lane.h) */
+    size_t holds; /* members of lanes, calls */
+    struct rest rest;
+    int64_t stored_until_ms; /* what of it the store knows */
+    size_t model_len;
+    char model[];
 };
 struct standing {
     struct standing *next;
-    struct str credential_id;
-    struct rest *rests;
+    size_t holds; /* members of lanes, calls that have tried it */
+    struct standing_rest *rests;
     struct quota quota;
-    int unauthorized; /* in a row */
-    int64_t
-        refused_version_ms; /* updated_at_ms of the credential that the provider does not take any more; 0: none */
+    int64_t running;        /* calls */
+    int64_t fresh_since_ms; /* of the credential that all of this was learnt of */
+    uint64_t secret_hash;
+    int unauthorized; /* rests in a row, with this secret */
+    bool is_disabled; /* refused for good */
+    bool is_listed;   /* in the newest snapshot */
+    uint64_t mark;    /* whose look it was last marked for (pool.c) */
+    uint64_t hash;    /* of the id */
+    size_t id_len;
+    char id[];
 };
 
 struct standings {
-    pthread_mutex_t lock; /* of all of it */
-    struct arena arena;
     struct standing *buckets[1024];
-    size_t count;
+    size_t rest_count;
 };
 
-/* NULL: no memory. */
-struct standings *standings_new(void);
-void standings_free(struct standings *standings); /* NULL is fine */
-/* Under the lock. The entry, made when there is none; NULL: no memory, or STANDINGS_MAX. Lives as long as the table. */
-struct rest *standings_of(struct standings *standings, struct str credential_id, struct str model);
+void standings_fini(struct standings *standings); /* a zeroed one is empty */
+struct standing *standings_find(struct standings *standings, struct str credential_id); /* NULL: none */
+/* Made when there is none; NULL: no memory. */
+struct standing *standings_of(struct standings *standings, const struct credential *credential);
+/* Its rest for a model as the provider is asked for it; made when there is none. NULL: no memory, or STANDINGS_RESTS_MAX. */
+struct standing_rest *standings_rest(struct standings *standings, struct standing *standing,
+                                     struct str model);
+/*
+ * There is another snapshot: fresh credentials begin anew, and what is gone and held by nobody is forgotten. Those there is no
+ * memory for get an entry once they are asked for.
+ */
+void standings_follow(struct standings *standings, const struct snapshot *snapshot, int64_t now_ms);
 
-/* What a refusal has led to. */
+/* What has become of a credential; zeroed: nothing. */
 struct standing_change {
-    int64_t for_ms;     /* > 0: it rests so long from now */
-    bool is_disabled;   /* it is not to be used any more */
-    const char *reason; /* words: "rate limited"; static */
+    int64_t for_ms; /* > 0: it rests for so long from now */
+    bool is_disabled, is_back;
+    bool is_to_be_stored; /* else the store knows it well enough */
+    const char *reason;   /* "rate limited"; static */
 };
-/* Under the lock. version_ms: of the credential that was refused. */
-struct standing_change standing_refused(struct rest *rest, enum refusal refusal, int64_t asked_ms,
-                                        int64_t version_ms, int64_t now_ms);
-/* Under the lock: it has answered. */
-void standing_answered(struct rest *rest);
-/* Under the lock: it rests at least so long. */
-void standing_rests(struct rest *rest, int64_t for_ms, int64_t now_ms);
+/* A call of this credential that was begun in this epoch of its rest was refused. */
+struct standing_change standing_refused(struct standing_rest *rest, const struct credential *credential,
+                                        uint32_t epoch, const struct attempt_failure *failure,
+                                        int64_t now_ms);
+/* It was answered. True: it is back from a rest. */
+bool standing_answered(struct standing_rest *rest, const struct credential *credential, uint32_t epoch,
+                       int64_t now_ms);
