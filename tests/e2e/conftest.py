@@ -114,7 +114,7 @@ class FakeModel:
 class Heddle:
     """fakellm, executor, gateway with a store of their own, and an administrator's client."""
 
-    def __init__(self, folder, executor_options=(), gateway_options=()):
+    def __init__(self, folder, executor_options=(), gateway_options=(), store_folder=None):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.admin_token = "admin-" + base64.b16encode(os.urandom(12)).decode()
@@ -122,7 +122,7 @@ class Heddle:
         self.env = secrets
         self.port, self.admin_port = free_port(), free_port()
         self.socket = f"unix:{folder}/executor.sock"
-        self.store = f"sqlite:{folder}/heddle.db"
+        self.store = f"sqlite:{store_folder or folder}/heddle.db"
         self.executor_options, self.gateway_options = list(executor_options), list(gateway_options)
         self.model = FakeModel(folder)
         self.executor = self.gateway = None
