@@ -40,11 +40,12 @@ int64_t quota_room_ms(struct quota *q, const struct quota_limits *limits, int64_
     /* How much has to leave. */
     int64_t requests = limits->requests == 0 ? 0 : q->requests + 1 - limits->requests;
     int64_t more = limits->tokens == 0 ? 0 : q->tokens + tokens - limits->tokens;
-    int64_t room_ms = now_ms;
-    for (size_t i = 0; i < q->count && (requests > 0 || more > 0); i++) {
+    int64_t room_ms = now_ms, left = q->tokens;
+    for (size_t i = 0; i < q->count && (requests > 0 || (more > 0 && left > 0)); i++) {
         const struct quota_entry *e = entry(q, i);
         requests -= e->requests;
         more -= e->tokens;
+        left -= e->tokens;
         room_ms = e->at_ms + QUOTA_WINDOW_MS;
     }
     return room_ms;
