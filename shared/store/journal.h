@@ -3,14 +3,16 @@
  *
  * Parts     a run hands in a beginning, records of nodes, and an end. What is still waiting when the next part comes is merged
  *           with it, so a run that begins and ends within one commit is one row.
- * Commits   one writer thread, one connection. A commit starts as soon as there is work and none is in flight; what comes
- *           meanwhile is the next one's (no timer). Its callbacks come on the writer's thread once the commit is durable:
+ * Commits   one writer thread, one connection. A commit starts as soon as somebody waits for something (an end, a beginning
+ *           that must be first) and none is in flight; what comes meanwhile is the next one's (no timer). What nobody waits
+ *           for goes with it, or after JOURNAL_LINGER_MS. Callbacks come on the writer's thread once the commit is durable:
  *           against loss of power (synchronous=full) or against the end of the process (normal), as `durability` says.
  * Truth     every write names the run's attempt and the owner (instance.h): the first end of a run counts; a later one is
  *           counted and dropped, and its run hears JOURNAL_CLOSED.
  * Failure   a commit that fails (disk full, read-only, busy) is tried again every JOURNAL_RETRY_MS, and meanwhile
  *           journal_admits() refuses new runs. After JOURNAL_PATIENCE_MS of it waiting ends hear JOURNAL_GIVEN_UP, once, and
- *           their records will say failed, store unavailable, when they can be written at last.
+ *           their records will say failed, store unavailable, when they can be written at last. A record that the database
+ *           refuses, itself and not the others, is written like that at once, or not at all, with a line in the log.
  * Bounds    JOURNAL_BYTES_MAX of waiting parts: from half of it on journal_admits() refuses; over it journal_nodes() asks its
  *           run to wait. Beginnings and ends always fit, short of no memory at all.
  * Threads   any; the functions of one run not two at a time. Callbacks must be quick, may call the functions here, and never
@@ -25,6 +27,8 @@
 #define JOURNAL_BYTES_MAX ((size_t)256 * 1024 * 1024)
 /* runs. Of one commit: a bound for how long it takes. */
 #define JOURNAL_BATCH_MAX 1000
+/* ms. Beginnings and nodes wait so long for an end to go with: a commit costs more than what is in it. */
+#define JOURNAL_LINGER_MS 20
 /* ms. Between two tries of a commit that failed. */
 #define JOURNAL_RETRY_MS 250
 /* ms. After that long without a commit waiting ends are given up. */
@@ -48,7 +52,10 @@ struct journal_options {
 /* Opens the records and starts the writer. Blocks. Errors of store_open(). */
 MUST_CHECK enum status_code journal_open(const struct journal_options *options, struct journal **ret_journal,
                                          struct status *err);
-/* Commits what waits (gives up as above), answers all, ends the thread. NULL is fine. Not while somebody still calls. */
+/*
+ * Commits what waits (gives up as above), answers all, ends the thread. NULL is fine. Not while somebody still calls; runs that
+ * have begun have been ended.
+ */
 void journal_close(struct journal *take_journal);
 
 enum journal_outcome {
@@ -134,7 +141,10 @@ MUST_CHECK bool journal_begin(struct journal *journal, struct journal_run *run,
  * are left out (a record without a node is short, not wrong). False: wait for resumed() before the run goes on.
  */
 bool journal_nodes(struct journal *journal, struct journal_run *run, struct str nodes);
-/* False: no memory; ended() does not come, and the reaper will close the record. */
+/*
+ * False: no memory; nothing was noted. The same again without texts (but for `error`) and variables always succeeds; its error
+ * may be left out.
+ */
 MUST_CHECK bool journal_end(struct journal *journal, struct journal_run *run, const struct journal_end *end);
 
 /* What operators watch; all since the start but the first three. */

@@ -5,9 +5,6 @@
 #include "shared/store/checkpoint.h"
 #include "shared/store/journal_write.h"
 
-/* ms. A beginning that nobody waits for, and nodes, wait so long for an end to go with: a commit costs more than what is in it. */
-#define JOURNAL_LINGER_MS 20
-
 struct journal {
     struct keyring ring;
     struct db *db;
