@@ -176,6 +176,8 @@ static void emit(struct job *job, const struct run_event *event)
         keep_begin(x, job->run, event);
     if (is_kept && is_node_end(event->kind) && !record_node(&x->record, &event->node))
         wait_for_journal(x, true);
+    if (is_kept && (event->kind == EVENT_MESSAGE || event->kind == EVENT_MESSAGE_REPLACE))
+        record_text(&x->record, event);
     pthread_mutex_lock(&x->lock);
     put(x, event, is_wanted);
     pthread_mutex_unlock(&x->lock);

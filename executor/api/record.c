@@ -19,11 +19,13 @@ void record_init(struct record *record, struct journal *journal, const struct jo
                               .version = version,
                               .conversation = conversation};
     buf_init(&record->node, LIMIT_RUN_BYTES);
+    buf_init(&record->answer, LIMIT_RUN_BYTES);
 }
 
 void record_fini(struct record *record)
 {
     buf_fini(&record->node);
+    buf_fini(&record->answer);
 }
 
 bool record_is_kept(const struct record *record)
@@ -123,6 +125,17 @@ bool record_node(struct record *record, const struct event_node *node)
     return true;
 }
 
+void record_text(struct record *record, const struct run_event *event)
+{
+    struct buf *answer = &record->answer;
+    uint64_t before = event->kind == EVENT_MESSAGE_REPLACE ? 0 : event->text.offset;
+    if (before < answer->len)
+        answer->len = (size_t)before; /* an attempt that had streamed was given up */
+    if (before == answer->len)
+        buf_put(answer, event->text.text);
+    answer->failed = false;
+}
+
 /* The same without anything that takes memory. */
 static bool end_shortly(struct record *record, struct journal_end *end)
 {
@@ -154,8 +167,9 @@ bool record_end(struct record *record, const struct run *run, const struct event
     if (is_message) {
         ok = conversation_changes_of(run, &changes);
         event_encode_files(MESSAGE_ANSWER_FILES, finished->files, &files);
+        end.answer = buf_str(&record->answer);
         if (finished->outputs != NULL)
-            end.answer = value_get_text(finished->outputs, "answer", STR(""));
+            end.answer = value_get_text(finished->outputs, "answer", end.answer);
     }
     end.outputs = buf_str(&outputs);
     end.usage = buf_str(&usage);

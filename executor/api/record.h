@@ -18,7 +18,8 @@ struct record {
     const struct conversation_state *conversation;
     int64_t created_at_ms; /* of the run's beginning */
     bool has_begun;
-    struct buf node; /* scratch: a node's record */
+    struct buf node;   /* scratch: a node's record */
+    struct buf answer; /* of a chat app, as far as it was streamed: what a run that is cut short leaves */
 };
 
 /* All is borrowed; nothing is written yet. journal NULL: nothing will be. */
@@ -32,6 +33,8 @@ bool record_is_kept(const struct record *record);
 MUST_CHECK bool record_begin(struct record *record, const struct run *run, const struct run_event *started);
 /* A node, or a container, has ended. False: the journal is behind, the run has to wait for resumed(). */
 bool record_node(struct record *record, const struct event_node *node);
+/* A piece of a chat app's answer, or all of it anew. What does not fit into memory is left out. */
+void record_text(struct record *record, const struct run_event *event);
 /* How the run has ended. False: no memory even for the shortest form; ended() will not come. */
 MUST_CHECK bool record_end(struct record *record, const struct run *run,
                            const struct event_finished *finished);
