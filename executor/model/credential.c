@@ -4,7 +4,7 @@
 #include "executor/model/settings.h"
 #include "shared/base/log.h"
 
-/* False: no memory. */
+/* False: no memory. A secret that HTTP cannot carry has none. */
 static bool make_headers(struct credential *c, struct str secret)
 {
     struct status err;

@@ -22,7 +22,7 @@ static enum status_code put_headers(struct http_headers *headers, struct str sec
     buf_put_c(&bearer, "Bearer ");
     buf_put(&bearer, secret);
     enum status_code rc = bearer.failed
-                              ? status_set(err, STATUS_INVALID_ARGUMENT, "the key is too long for a header")
+                              ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory for a header")
                               : http_headers_add(headers, STR("Authorization"), buf_str(&bearer), err);
     if (bearer.ptr != NULL)
         secret_wipe(bearer.ptr, bearer.len);
