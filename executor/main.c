@@ -17,8 +17,9 @@
 
 struct config {
     const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file,
-        *durability, *all_resting;
-    int64_t waiting_calls, workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
+        *durability, *all_resting, *model_http;
+    int64_t model_connect_seconds, model_first_seconds, model_idle_seconds, model_total_seconds,
+        waiting_calls, workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
     bool insecure;
 };
 
@@ -36,6 +37,17 @@ static const struct option options[] = {
     {ROW(durability), .kind = OPTION_CHOICE, .fallback = "power", .choices = "power|process",
      .help = "what the end of a run has to survive before its caller hears of it: power (the disk has it) or "
              "process (the system has it)."},
+    {ROW(model_http), .kind = OPTION_CHOICE, .fallback = "1.1", .choices = "1.1|2",
+     .help = "HTTP towards model providers: 1.1, or 2 where a provider speaks it (TLS): fewer connections, "
+             "more CPU per token."},
+    {ROW(model_connect_seconds), .kind = OPTION_INT, .fallback = "10", .min = 1, .max = 3600,
+     .help = "seconds until a connection to a model provider stands; then the next credential is tried."},
+    {ROW(model_first_seconds), .kind = OPTION_INT, .fallback = "300", .min = 1, .max = 86400,
+     .help = "seconds until a model has said something; then the next credential is tried."},
+    {ROW(model_idle_seconds), .kind = OPTION_INT, .fallback = "120", .min = 1, .max = 86400,
+     .help = "seconds that a model may be silent within an answer."},
+    {ROW(model_total_seconds), .kind = OPTION_INT, .fallback = "1800", .min = 1, .max = 86400,
+     .help = "seconds that one answer of a model may take."},
     {ROW(all_resting), .kind = OPTION_CHOICE, .fallback = "wait", .choices = "wait|fail",
      .help = "what a model call does while every credential for its model rests or is full: wait in line as "
              "long as "
@@ -123,11 +135,15 @@ static const char *own_address(const struct config *config)
 
 static enum status_code start_services(struct process *p, const struct config *config, struct status *err)
 {
-    const struct model_source_options model_options = {.store = p->store,
-                                                       .ca_file = config->ca_file,
-                                                       .seen_by = p->instance_id,
-                                                       .may_wait = strcmp(config->all_resting, "wait") == 0,
-                                                       .waiting_max = (size_t)config->waiting_calls};
+    const struct model_source_options model_options = {
+        .store = p->store,
+        .ca_file = config->ca_file,
+        .version = strcmp(config->model_http, "2") == 0 ? HTTP_VERSION_2 : HTTP_VERSION_1_1,
+        .times = {config->model_connect_seconds * 1000, config->model_first_seconds * 1000,
+                  config->model_idle_seconds * 1000, config->model_total_seconds * 1000},
+        .seen_by = p->instance_id,
+        .may_wait = strcmp(config->all_resting, "wait") == 0,
+        .waiting_max = (size_t)config->waiting_calls};
     const struct rpc_server_options server_options = {.address = config->listen,
                                                       .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
     if (helpers_new(threads_or(0, 2), &p->helpers, err) != STATUS_OK ||

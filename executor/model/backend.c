@@ -15,6 +15,8 @@
 
 struct model_source {
     const char *ca_file, *seen_by;
+    enum http_version version;
+    struct call_times times;
     struct pool *pool;
     struct model_stats stats;
     atomic_uint_fast64_t read_generation; /* what the newest read shows at least; 0: it failed */
@@ -228,6 +230,8 @@ enum status_code model_source_new(const struct model_source_options *options,
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "credentials: out of memory");
     source->store = options->store;
     source->ca_file = options->ca_file;
+    source->version = options->version;
+    source->times = options->times;
     source->seen_by = options->seen_by;
     source->pool =
         pool_new(options->may_wait, options->waiting_max == 0 ? POOL_WAITING_MAX : options->waiting_max);
@@ -405,9 +409,11 @@ static enum status_code models_open(void *arg, uv_loop_t *loop, void **ret_model
     struct models *models = calloc(1, sizeof *models);
     if (models == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "models: out of memory");
-    const struct http_client_options options = {.loop = loop, .ca_file = source->ca_file};
+    const struct http_client_options options = {
+        .loop = loop, .ca_file = source->ca_file, .version = source->version};
     models->source = source;
-    models->host = (struct call_host){.pool = source->pool, .note = note, .stats = &source->stats};
+    models->host = (struct call_host){
+        .pool = source->pool, .times = source->times, .note = note, .stats = &source->stats};
     if (http_client_new(&options, &models->host.http, err) != STATUS_OK) {
         free(models);
         return err->code;

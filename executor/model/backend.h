@@ -10,6 +10,8 @@
 struct model_source;
 /*
  * ca_file      PEM of authorities for TLS; NULL: the system's
+ * version      of HTTP towards models
+ * times        how long an attempt may take
  * seen_by      instance id: who saw a refusal; borrowed
  * may_wait     when all credentials for a model rest or are full, its calls wait in line; else they fail at once
  * waiting_max  calls that may wait at a time; 0: POOL_WAITING_MAX
@@ -17,6 +19,8 @@ struct model_source;
 struct model_source_options {
     struct store *store;
     const char *ca_file, *seen_by;
+    enum http_version version;
+    struct call_times times;
     bool may_wait;
     size_t waiting_max;
 };

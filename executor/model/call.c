@@ -176,7 +176,11 @@ static bool send_request(struct model_call *call, struct status *err)
                                           .base_url = ticket->credential->base_url,
                                           .name = ticket->credential->name,
                                           .model = ticket->model,
-                                          .request = &call->request};
+                                          .request = &call->request,
+                                          .connect_ms = call->host->times.connect_ms,
+                                          .first_content_ms = call->host->times.first_content_ms,
+                                          .idle_ms = call->host->times.idle_ms,
+                                          .total_ms = call->host->times.total_ms};
     count(&call->host->stats->picks);
     if (ticket->tried_count > 1)
         count(&call->host->stats->failovers);

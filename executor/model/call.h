@@ -21,12 +21,18 @@ struct model_stats {
     atomic_uint_fast64_t gave_up;               /* and that found no credential in time */
 };
 
+/* ms, of one attempt; 0: the defaults of attempt.h and client.h. */
+struct call_times {
+    int64_t connect_ms, first_content_ms, idle_ms, total_ms;
+};
+
 /*
  * What calls of one loop share.
  * note()  what has become of a credential; to be told to others. failure: NULL when it has become well. On the loop
  */
 struct call_host {
     struct http_client *http;
+    struct call_times times;
     struct pool *pool;
     struct pool_home home;
     void (*note)(struct call_host *host, const struct pool_ticket *ticket,

@@ -110,6 +110,21 @@ def test_who_refuses_is_passed_over_and_nobody_notices(many, refusal):
     assert KEYS[0] not in m.h.executor.text()
 
 
+@pytest.mark.parametrize("stall", [{"break_at": "request"}, {"break_at": "head"}], ids=str)
+def test_who_says_nothing_for_too_long_is_passed_over(many, stall):
+    m = many(options=("--model_first_seconds", "1"))
+    m.model.script({"match": {"api_key": KEYS[0]}, "reply": "never", "break_how": "stall", **stall}, {"reply": "good morning"})
+    for _ in range(6):
+        assert ok(m.say()) == "good morning"
+    assert m.counts()[KEYS[0]] == 1
+
+
+def test_who_falls_silent_within_an_answer_ends_it(many):
+    m = many(options=("--model_idle_seconds", "1"))
+    m.model.script({"reply": "one two three four", "break_after": 2, "break_how": "stall"})
+    assert finished(m.say()).status == 4 and sum(m.counts().values()) == 1
+
+
 @pytest.mark.parametrize("rule, low, high, reason", [
     ({"status": 429}, 55, 61, "rate limited"),
     ({"status": 429, "headers": {"Retry-After": "120"}}, 115, 121, "rate limited"),
