@@ -5,16 +5,16 @@
 #include <string.h>
 
 /* A log that cannot be moved only grows: commits go on until the disk is full, and they say so then. */
-static void move_log(struct checkpoint *c, struct db *db, enum status_code *failed)
+static void move_log(struct checkpoint *c, struct db *db, int wait_ms)
 {
     struct status err;
-    enum status_code rc = db_checkpoint(db, &err);
+    enum status_code rc = db_checkpoint(db, wait_ms, &err);
     bool is_busy = rc != STATUS_OK && err.reason != NULL && strcmp(err.reason, "STORE_BUSY") == 0;
-    if (is_busy) /* another process is at it */
+    if (is_busy) /* another process is at it, or reads for long */
         rc = STATUS_OK;
     pthread_mutex_lock(&c->lock);
-    bool is_news = rc != STATUS_OK && *failed != rc;
-    *failed = rc;
+    bool is_news = rc != STATUS_OK && c->failed != rc;
+    c->failed = rc;
     pthread_mutex_unlock(&c->lock);
     if (is_news)
         log_warn("log_not_moved", LOG_C("words", err.message));
@@ -30,7 +30,7 @@ static void *move_when_asked(void *arg)
             continue;
         }
         pthread_mutex_unlock(&c->lock);
-        move_log(c, c->db, &c->failed);
+        move_log(c, c->db, 0);
         pthread_mutex_lock(&c->lock);
         c->state = CHECKPOINT_REST_IS_DUE;
     }
@@ -77,12 +77,12 @@ void checkpoint_tend(struct checkpoint *c, struct db *writer)
     if (c->state == CHECKPOINT_REST_IS_DUE) {
         is_due = true;
         c->state = CHECKPOINT_RESTS;
-        c->at_pages = pages + CHECKPOINT_MORE_PAGES;
+        c->at_pages = pages + CHECKPOINT_PAGES; /* should it not begin anew: somebody reads for long */
     } else if (c->state == CHECKPOINT_RESTS && pages >= c->at_pages) {
         c->state = CHECKPOINT_ASKED;
         pthread_cond_signal(&c->is_asked);
     }
     pthread_mutex_unlock(&c->lock);
     if (is_due)
-        move_log(c, writer, &c->failed);
+        move_log(c, writer, CHECKPOINT_WAIT_MS);
 }

@@ -12,8 +12,8 @@
 
 /* pages. Of the log, before it is moved. */
 #define CHECKPOINT_PAGES 4000
-/* pages. When the log could not begin anew because somebody was reading: so many more before the next try. */
-#define CHECKPOINT_MORE_PAGES 1000
+/* ms. For so long the writer waits for those who read the log, so that it can begin anew; each holds it for some ms. */
+#define CHECKPOINT_WAIT_MS 20
 
 struct checkpoint {
     struct db *db;
@@ -23,9 +23,8 @@ struct checkpoint {
     pthread_cond_t is_asked;
     enum { CHECKPOINT_RESTS, CHECKPOINT_ASKED, CHECKPOINT_REST_IS_DUE } state;
     bool is_stopping;
-    /* The writer's. */
+    enum status_code failed; /* of the last try: for one line in the log */
     int64_t at_pages;
-    enum status_code failed; /* of the last try, not OK: for one line in the log */
 };
 
 /* In the caller's memory. Errors of db_open(); checkpoint_stop() is due in any case. */

@@ -140,9 +140,9 @@ int64_t db_log_pages(struct db *db)
     return db->driver->log_pages(db);
 }
 
-enum status_code db_checkpoint(struct db *db, struct status *err)
+enum status_code db_checkpoint(struct db *db, int wait_ms, struct status *err)
 {
-    return db->driver->checkpoint(db, err);
+    return db->driver->checkpoint(db, wait_ms, err);
 }
 
 enum status_code db_copy(struct db *db, const char *path, const struct db_watch *watch, struct status *err)

@@ -99,7 +99,7 @@ struct db_driver {
     enum status_code (*data_version)(struct db *db, int64_t *ret_version, struct status *err);
     enum status_code (*check)(struct db *db, struct status *err);
     int64_t (*log_pages)(struct db *db);
-    enum status_code (*checkpoint)(struct db *db, struct status *err);
+    enum status_code (*checkpoint)(struct db *db, int wait_ms, struct status *err);
     enum status_code (*copy)(struct db *db, const char *path, const struct db_watch *watch,
                              struct status *err);
     enum status_code (*file)(const char *rest, enum db_part part, char **ret_path, struct status *err);
@@ -148,8 +148,12 @@ MUST_CHECK enum status_code db_check(struct db *db, struct status *err);
 
 /* Pages a connection that leaves its log has put there since the log began anew, as its last commit left it. */
 int64_t db_log_pages(struct db *db);
-/* Moves what it can of the log into the file without waiting for anybody. UNAVAILABLE (STORE_BUSY): another is at it. */
-MUST_CHECK enum status_code db_checkpoint(struct db *db, struct status *err);
+/*
+ * Moves the log into the file. wait_ms 0: what can be moved without waiting for anybody. Otherwise all of it, waiting so long
+ * for those who read; the log begins anew with the next commit.
+ * UNAVAILABLE (STORE_BUSY): another is at it, or was reading for longer.
+ */
+MUST_CHECK enum status_code db_checkpoint(struct db *db, int wait_ms, struct status *err);
 /*
  * Writes all of the database, as it is in one moment, to the file `path`, which is empty; commits go on meanwhile.
  * watch may be NULL. CANCELLED: it said so.

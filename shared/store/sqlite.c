@@ -321,7 +321,8 @@ static enum status_code path_error(const char *path, int error, struct status *e
 static enum status_code configure(struct sqlite_db *s, const struct db_open *how, struct status *err)
 {
     sqlite3_extended_result_codes(s->handle, 1);
-    sqlite3_busy_handler(s->handle, wait_for_lock, NULL);
+    s->busy_ms = BUSY_MS;
+    sqlite3_busy_handler(s->handle, wait_for_lock, s);
     sqlite3_db_config(s->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     enum status_code rc = switch_to_wal(s, err);
@@ -346,9 +347,10 @@ static enum status_code configure(struct sqlite_db *s, const struct db_open *how
 /* Locks are held for some ms. SQLite's own way is to sleep longer and longer, and whoever came later is served first. */
 static int wait_for_lock(void *arg, int tries)
 {
-    (void)arg;
+    if (tries >= ((const struct sqlite_db *)arg)->busy_ms)
+        return 0;
     poll(NULL, 0, 1);
-    return tries < BUSY_MS;
+    return 1;
 }
 
 static int note_log_pages(void *arg, sqlite3 *handle, const char *database, int pages)

@@ -9,6 +9,7 @@ struct sqlite_db {
     struct db db;
     sqlite3 *handle;
     struct statement *statements;
+    int busy_ms;       /* how long a lock is waited for */
     int64_t log_pages; /* after the last commit, of a connection that leaves its log */
 };
 
@@ -22,7 +23,7 @@ enum status_code sqlite_error(sqlite3 *handle, int rc, struct status *err);
 
 /* Functions of struct db_driver: sqlite_log.c, sqlite_copy.c. */
 int64_t sqlite_log_pages(struct db *db);
-enum status_code sqlite_checkpoint(struct db *db, struct status *err);
+enum status_code sqlite_checkpoint(struct db *db, int wait_ms, struct status *err);
 enum status_code sqlite_copy(struct db *db, const char *path, const struct db_watch *watch,
                              struct status *err);
 enum status_code sqlite_file(const char *rest, enum db_part part, char **ret_path, struct status *err);

@@ -6,9 +6,13 @@ int64_t sqlite_log_pages(struct db *db)
     return sqlite_of(db)->log_pages;
 }
 
-enum status_code sqlite_checkpoint(struct db *db, struct status *err)
+/* RESTART: those who read the log are waited for, and others do not begin to, so that the next commit begins it anew. */
+enum status_code sqlite_checkpoint(struct db *db, int wait_ms, struct status *err)
 {
-    sqlite3 *handle = sqlite_of(db)->handle;
-    int rc = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return rc == SQLITE_OK ? STATUS_OK : sqlite_error(handle, rc, err);
+    struct sqlite_db *s = sqlite_of(db);
+    int mode = wait_ms == 0 ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART, usual_ms = s->busy_ms;
+    s->busy_ms = wait_ms;
+    int rc = sqlite3_wal_checkpoint_v2(s->handle, NULL, mode, NULL, NULL);
+    s->busy_ms = usual_ms;
+    return rc == SQLITE_OK ? STATUS_OK : sqlite_error(s->handle, rc, err);
 }

@@ -8,6 +8,7 @@
 #include "tests/support/alloc_fail.h"
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,6 +370,51 @@ static int64_t grow(struct fixture *f, struct journal *j, int *number, int commi
     return most;
 }
 
+/* Reads for some ms at a time, without a pause. */
+struct reader {
+    pthread_t thread;
+    struct fixture *f;
+    atomic_bool *is_over;
+};
+
+static void *read_on(void *arg)
+{
+    static const struct sql any = {"select count(*) from runs"};
+    struct reader *r = arg;
+    struct db *db = NULL;
+    struct status err;
+    assert_ok(db_open(r->f->url, &(struct db_open){.part = DB_RECORDS}, &db, &err));
+    while (!*r->is_over) {
+        assert_ok(db_begin(db, DB_READ, &err));
+        assert_ok(db_run(db, &any, DB_NO_VALUES, &err));
+        usleep(5000);
+        db_rollback(db);
+    }
+    db_close(db);
+    return NULL;
+}
+
+static void the_log_stays_short_beside_readers_that_take_turns(void **state)
+{
+    enum { READERS = 4, MIB = 1024 * 1024 };
+    struct fixture *f = *state;
+    struct journal *j = open_journal(f);
+    struct reader readers[READERS];
+    atomic_bool is_over = false;
+    int number = 0;
+    fault_vfs_pretend_syncs(true); /* only to be quick */
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.f = f, .is_over = &is_over};
+        assert_int_equal(0, pthread_create(&readers[i].thread, NULL, read_on, &readers[i]));
+    }
+    int64_t most = grow(f, j, &number, 4000);
+    is_over = true;
+    for (int i = 0; i < READERS; i++)
+        pthread_join(readers[i].thread, NULL);
+    assert_true(most < 100 * MIB); /* of more than 250 */
+    journal_close(j);
+}
+
 static void the_log_stays_short_and_what_a_reader_made_it_grow_is_given_back(void **state)
 {
     enum { MIB = 1024 * 1024, KEPT = 64 * MIB };
@@ -402,6 +448,7 @@ int main(void)
         TEST(without_memory_a_run_does_not_begin),
         TEST(without_memory_an_end_without_texts_still_fits),
         TEST(without_memory_no_journal_is_opened),
+        TEST(the_log_stays_short_beside_readers_that_take_turns),
         TEST(the_log_stays_short_and_what_a_reader_made_it_grow_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
