@@ -263,7 +263,7 @@ static void put_run(struct buf *b, const Heddle__V1__Run *run, bool is_whole)
     else
         buf_put_c(b, " UTC, runs\n");
     put_usage(b, run);
-    buf_printf(b, "steps          %d, %d failures handled\n", (int)run->total_steps,
+    buf_printf(b, "steps          %d, %d failures of nodes\n", (int)run->total_steps,
                (int)run->exceptions_count);
     buf_printf(b, "app            %s, version %d (%s)\n", run->app_id, (int)run->version_number,
                run->workflow_id);
