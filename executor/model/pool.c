@@ -255,7 +255,28 @@ static void send_away(struct pool *pool, struct lane *lane, const struct lane_vi
     line_soonest_ms(&lane->line);
 }
 
-/* One of those in line, with what is free. True: it has to wait for more tokens than there are, and so do those behind it. */
+/* Those who have nobody left: some member is gone, or refused for good. */
+static void send_away_hopeless(struct pool *pool, struct lane *lane, int64_t now_ms)
+{
+    struct line_seat *seat = lane->line.first, *next;
+    for (; seat != NULL; seat = next) {
+        struct pool_ticket *ticket = ticket_of(seat);
+        struct lane_view view;
+        const struct lane_query query = query_of(pool, ticket, now_ms);
+        next = seat->next;
+        lane_look(lane, &query, &view);
+        if (view.fit > 0)
+            continue;
+        ticket->retry_ms = from_now(view.any_ms, now_ms);
+        end_waiting(pool, ticket, view.enabled == 0 ? POOL_NO_CREDENTIAL : POOL_ALL_TRIED, now_ms);
+    }
+    lane->is_changed = false;
+}
+
+/*
+ * One of those in line, with what is free. True: it has to wait for more tokens than there are, and so do those behind it. The
+ * lane wants to be looked at again when something will be free for it.
+ */
 static bool serve_one(struct pool *pool, struct lane *lane, struct pool_ticket *ticket, int64_t now_ms)
 {
     struct lane_view view;
@@ -269,11 +290,14 @@ static bool serve_one(struct pool *pool, struct lane *lane, struct pool_ticket *
         tell(ticket, POOL_GIVEN);
         return false;
     }
-    if (view.fit == 0) {
+    bool is_late = ask->deadline_ms != 0 &&
+                   (ask->deadline_ms <= now_ms || (!view.is_open && view.next_ms > ask->deadline_ms));
+    if (is_late) {
         ticket->retry_ms = from_now(view.any_ms, now_ms);
-        end_waiting(pool, ticket, view.enabled == 0 ? POOL_NO_CREDENTIAL : POOL_ALL_TRIED, now_ms);
+        end_waiting(pool, ticket, POOL_ALL_REST, now_ms);
         return false;
     }
+    lane->wake_ms = view.next_ms < lane->wake_ms ? view.next_ms : lane->wake_ms;
     return view.is_large;
 }
 
@@ -282,29 +306,31 @@ static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t n
 {
     struct pool_ticket *blocked = NULL;
     struct lane_view view;
-    struct lane_query query = {.now_ms = now_ms};
+    const struct lane_query any = {.now_ms = now_ms};
     if (!fit(pool, lane, now_ms))
         return NULL;
-    lane_look(lane, &query, &view);
+    lane->wake_ms = INT64_MAX;
+    if (lane->is_changed)
+        send_away_hopeless(pool, lane, now_ms);
+    lane_look(lane, &any, &view);
     struct line_seat *seat = lane->line.first, *next;
-    for (; seat != NULL && blocked == NULL && (view.free > 0 || lane->is_changed); seat = next) {
+    for (; seat != NULL && blocked == NULL && view.free > 0; seat = next) {
         next = seat->next;
         if (serve_one(pool, lane, ticket_of(seat), now_ms))
             blocked = ticket_of(seat);
-        lane_look(lane, &query, &view);
+        lane_look(lane, &any, &view);
     }
-    lane->is_changed &= seat != NULL;
+    if (lane->line.count > 0)
+        send_away(pool, lane, &view, now_ms);
     if (lane->line.count == 0)
         return NULL;
-    query.tokens = blocked == NULL ? 0 : blocked->ask.tokens;
-    lane_look(lane, &query, &view);
-    send_away(pool, lane, &view, now_ms);
-    if (lane->line.count == 0)
-        return NULL;
-    int64_t soonest_ms = lane->line.soonest_ms == 0 ? INT64_MAX : lane->line.soonest_ms;
-    lane->wake_ms = view.next_ms < soonest_ms ? view.next_ms : soonest_ms;
+    /* Those that were not looked at for themselves: whoever comes back may be for them. */
+    if (blocked == NULL && view.next_ms < lane->wake_ms)
+        lane->wake_ms = view.next_ms;
+    if (lane->line.soonest_ms != 0 && lane->line.soonest_ms < lane->wake_ms)
+        lane->wake_ms = lane->line.soonest_ms;
     arm_homes(pool, lane);
-    return blocked != NULL && blocked->state == POOL_TICKET_WAITS ? blocked : NULL;
+    return blocked;
 }
 
 /* due_ms: only lanes that wanted to be looked at by then. */
