@@ -37,6 +37,12 @@ static struct db_value text_or_null(struct str text)
     return text.len == 0 ? DB_NULL : DB_TEXT(text);
 }
 
+/* Inputs and outputs: of full records only. */
+static struct db_value payload(const struct journal_place *place, struct str text)
+{
+    return place->record == STORE_RECORD_FULL ? text_or_null(text) : DB_NULL;
+}
+
 static struct db_value blob_or_null(struct str bytes)
 {
     return bytes.len == 0 ? DB_NULL : DB_BLOB(bytes);
@@ -108,7 +114,7 @@ static enum status_code insert_run(const struct journal_writer *w, struct journa
                   DB_INT(b->created_at_ms), DB_INT(e->finished_at_ms), DB_INT(e->elapsed_ms),
                   DB_INT(e->total_tokens), DB_INT(e->total_steps), DB_INT(e->exceptions_count),
                   DB_TEXT(b->user), DB_TEXT(b->end_user_type), blob_or_null(e->usage), text_or_null(e->error),
-                  text_or_null(b->inputs), text_or_null(e->outputs)),
+                  payload(place, b->inputs), payload(place, e->outputs)),
         &is_new, err);
     if (rc == STATUS_OK && !is_new)
         rc = is_ours(w, place, &is_new, err);
@@ -135,7 +141,7 @@ static enum status_code end_run(const struct journal_writer *w, struct journal_t
                               DB_INT(place->attempt), DB_INT(w->owner), DB_INT(e->status),
                               DB_INT(e->end_reason), DB_INT(e->finished_at_ms), DB_INT(e->elapsed_ms),
                               DB_INT(e->total_tokens), DB_INT(e->total_steps), DB_INT(e->exceptions_count),
-                              blob_or_null(e->usage), text_or_null(e->error), text_or_null(e->outputs)),
+                              blob_or_null(e->usage), text_or_null(e->error), payload(place, e->outputs)),
                     &is_changed, err);
     if (rc == STATUS_OK)
         taken->is_closed = !is_changed;

@@ -274,6 +274,18 @@ static void apps_keep_as_much_as_they_say(void **state)
     assert_int_equal(JOURNAL_DURABLE, wait_for(&none, &none.ended));
     expect(f, "", &runs);
     expect(f, "2 hello? hi 1500 -;", &messages);
+    struct run summary;
+    run_init(&summary);
+    begin = begin_of(RUN_A, STORE_RECORD_SUMMARY);
+    begin.must_be_first = true;
+    assert_true(journal_begin(j, &summary.place, &begin));
+    assert_int_equal(JOURNAL_DURABLE, wait_for(&summary, &summary.begun));
+    assert_true(journal_nodes(j, &summary.place, STR("[n]")));
+    assert_true(journal_end(j, &summary.place, &succeeded));
+    assert_int_equal(JOURNAL_DURABLE, wait_for(&summary, &summary.ended));
+    expect(f, "01 2 1 9 1 1000 1500 500 7 3 - - - 3;", &runs);
+    expect(f, "", &nodes);
+    assert_int_equal(0, journal_stats(j).waiting_bytes);
     journal_close(j);
 }
 
