@@ -78,7 +78,12 @@ static bool find_members(const struct lane *lane, const struct snapshot *snapsho
         }
         standing->holds++;
         rest->holds++;
-        ret[count++] = (struct lane_member){.credential = credential, .standing = standing, .rest = rest};
+        ret[count++] = (struct lane_member){.credential = credential,
+                                            .standing = standing,
+                                            .rest = rest,
+                                            .has_limits = credential->limits.requests > 0 ||
+                                                          credential->limits.tokens > 0 ||
+                                                          credential->max_concurrent > 0};
     }
     *ret_count = count;
     return true;
@@ -154,12 +159,14 @@ bool lane_fit(struct lane *lane, struct snapshot *snapshot, struct standings *st
 /* From when on it can be taken: now_ms or earlier when it can; AT_SOME_END: not by time alone. */
 static int64_t free_ms(const struct lane_member *m, int64_t tokens, int64_t now_ms)
 {
-    const struct credential *credential = m->credential;
     const struct rest *rest = &m->rest->rest;
-    struct standing *standing = m->standing;
     int64_t at_ms = rest->until_ms;
     if (at_ms <= now_ms && rest->is_on_trial && rest->trials > 0)
         return AT_SOME_END;
+    if (!m->has_limits)
+        return at_ms;
+    const struct credential *credential = m->credential;
+    struct standing *standing = m->standing;
     if (credential->limits.requests > 0 || credential->limits.tokens > 0) {
         int64_t room_ms = quota_room_ms(&standing->quota, &credential->limits, tokens, now_ms);
         at_ms = room_ms > at_ms ? room_ms : at_ms;

@@ -12,6 +12,7 @@ struct lane_member {
     const struct credential *credential; /* of the lane's snapshot; NULL without one */
     struct standing *standing;           /* held */
     struct standing_rest *rest;          /* held */
+    bool has_limits;                     /* of any kind */
 };
 struct lane {
     struct lane *next; /* in its table */

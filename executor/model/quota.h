@@ -23,9 +23,10 @@ struct quota_entry { /* what was asked for in one ms */
     int64_t requests, tokens;
 };
 struct quota {
-    struct quota_entry few[QUOTA_FEW], *more; /* NULL: few is all there is */
-    size_t first, count, cap;                 /* cap of what is in use; 0: few */
-    int64_t requests, tokens;                 /* of all entries */
+    size_t first, count, cap; /* cap: of more */
+    int64_t requests, tokens; /* of all entries */
+    struct quota_entry *more; /* NULL: few is all there is */
+    struct quota_entry few[QUOTA_FEW];
 };
 
 void quota_fini(struct quota *q); /* a zeroed one is empty */

@@ -17,26 +17,28 @@ enum { UNAUTHORIZED_MAX = 3 };
 
 struct standing;
 struct standing_rest {
-    struct standing_rest *next;
+    struct rest rest; /* first: every look at a lane reads it */
     struct standing *standing;
-    size_t holds; /* members of lanes, calls */
-    struct rest rest;
+    struct standing_rest *next;
+    size_t holds;            /* members of lanes, calls */
     int64_t stored_until_ms; /* what of it the store knows */
     size_t model_len;
     char model[];
 };
 struct standing {
+    /* What every look at a lane reads. */
+    bool is_disabled; /* refused for good */
+    uint64_t mark;    /* whose look it was last marked for (pool.c) */
+    int64_t running;  /* calls */
+    struct quota quota;
+
     struct standing *next;
     size_t holds; /* members of lanes, calls that have tried it */
     struct standing_rest *rests;
-    struct quota quota;
-    int64_t running;        /* calls */
     int64_t fresh_since_ms; /* of the credential that all of this was learnt of */
     uint64_t secret_hash;
     int unauthorized; /* rests in a row, with this secret */
-    bool is_disabled; /* refused for good */
     bool is_listed;   /* in the newest snapshot */
-    uint64_t mark;    /* whose look it was last marked for (pool.c) */
     uint64_t hash;    /* of the id */
     size_t id_len;
     char id[];
