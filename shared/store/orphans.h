@@ -7,7 +7,7 @@
 #include "shared/store/db_presence.h"
 
 /* rows. Closed in one transaction: some ms of the write lock. */
-#define ORPHANS_STEP 500
+#define ORPHANS_STEP 300
 
 /*
  * Looks at every instance that is not known as dead, and at every owner of an open run or message, but for `own`; marks those
