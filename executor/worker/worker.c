@@ -62,10 +62,15 @@ static void arm_timer(struct worker *worker)
 
 /* --- jobs come and go --- */
 
+/* Its id is free from here on: before its caller hears the end, for he may use it again. */
+static void job_unlist(struct job *job)
+{
+    registry_remove(job->worker->registry, job);
+}
+
 static void job_leave(struct job *job)
 {
     struct worker *worker = job->worker;
-    registry_remove(worker->registry, job);
     atomic_fetch_sub(&worker->live, 1);
     workers_job_ended(worker->workers);
     job->ops->unref(job);
@@ -73,6 +78,7 @@ static void job_leave(struct job *job)
 
 static void job_refuse(struct job *job, const struct status *err)
 {
+    job_unlist(job);
     job->ops->refused(job, err);
     job_leave(job);
 }
@@ -137,6 +143,7 @@ static void job_end(struct worker *worker, struct job *job)
     if (job->all_next != NULL)
         job->all_next->all_prev = job->all_prev;
     worker->held--;
+    job_unlist(job);
     job->ops->ended(job);
     job_leave(job);
 }
