@@ -162,14 +162,16 @@ void execute_cancelled(struct rpc_call *call)
     struct execution *x = ((struct execute_state *)rpc_call_state(call))->execution;
     if (x == NULL)
         return;
-    bool has_worker;
     pthread_mutex_lock(&x->lock);
     x->is_cancelled = !execution_outlives_caller(x);
-    has_worker = x->job.worker != NULL;
+    bool has_worker = x->job.worker != NULL;
+    bool may_go_on = !x->is_cancelled && !x->waits_for_journal; /* which resumes it when it knows */
     execution_finish(x, &(struct status){.code = STATUS_CANCELLED, .message = "the caller left"});
     pthread_mutex_unlock(&x->lock);
-    if (has_worker)
-        job_signal(&x->job, execution_outlives_caller(x) ? JOB_RESUME : JOB_GONE);
+    if (has_worker && x->is_cancelled)
+        job_signal(&x->job, JOB_GONE);
+    else if (has_worker && may_go_on)
+        job_signal(&x->job, JOB_RESUME);
 }
 
 void execute_ended(struct rpc_call *call)

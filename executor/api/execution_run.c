@@ -85,7 +85,7 @@ static void begun(struct job *job)
     struct execution *x = execution_of(job);
     pthread_mutex_lock(&x->lock);
     if (has_own_id(x)) {
-        outbox_mark(&x->outbox);
+        outbox_withhold(&x->outbox);
     } else {
         say_begun(x);
         (void)execution_pump(x); /* nothing is held back yet */
@@ -100,6 +100,17 @@ static void wait_for_journal(struct execution *x, bool waits)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* Its id was not looked at, and nothing of it was shown. */
+static void refuse_to_begin(struct execution *x)
+{
+    struct status err;
+    status_reason(&err, STATUS_UNAVAILABLE, "NOT_BEGUN", "no memory for the run's record");
+    pthread_mutex_lock(&x->lock);
+    x->waits_for_journal = false;
+    execution_finish(x, &err);
+    pthread_mutex_unlock(&x->lock);
+}
+
 static void keep_begin(struct execution *x, struct run *run, const struct run_event *event)
 {
     if (has_own_id(x)) {
@@ -111,8 +122,9 @@ static void keep_begin(struct execution *x, struct run *run, const struct run_ev
     if (record_begin(&x->record, run, event))
         return;
     execution_unref(&x->job);
-    wait_for_journal(x, false);
     log_warn("run_not_recorded", LOG_C("run_id", x->job.run_id), LOG_C("why", "no memory"));
+    if (has_own_id(x))
+        refuse_to_begin(x);
     run_stop(run, END_REASON_STORE_UNAVAILABLE, STR("no memory for the run's record"));
 }
 
@@ -127,6 +139,14 @@ static void keep_end(struct execution *x, struct run *run, const struct event_fi
     outbox_unmark(&x->outbox);
     pthread_mutex_unlock(&x->lock);
     execution_unref(&x->job); /* the journal's */
+}
+
+/* Noted before the journal is asked: it may have room again, and say so, before this thread hears that there was none. */
+static void keep_node(struct execution *x, const struct event_node *node)
+{
+    wait_for_journal(x, true);
+    if (record_node(&x->record, node))
+        wait_for_journal(x, false);
 }
 
 static bool is_node_end(enum run_event_kind kind)
@@ -174,8 +194,8 @@ static void emit(struct job *job, const struct run_event *event)
     }
     if (is_kept && event->kind == EVENT_WORKFLOW_STARTED)
         keep_begin(x, job->run, event);
-    if (is_kept && is_node_end(event->kind) && !record_node(&x->record, &event->node))
-        wait_for_journal(x, true);
+    if (is_kept && is_node_end(event->kind))
+        keep_node(x, &event->node);
     if (is_kept && (event->kind == EVENT_MESSAGE || event->kind == EVENT_MESSAGE_REPLACE))
         record_text(&x->record, event);
     pthread_mutex_lock(&x->lock);
@@ -248,9 +268,9 @@ static void journal_begun(struct journal_run *place, enum journal_outcome outcom
     pthread_mutex_lock(&x->lock);
     if (is_new) {
         say_begun(x);
-        outbox_unmark(&x->outbox);
+        outbox_show(&x->outbox); /* but for an end that came meanwhile: it has a record to wait for */
         may_go_on = let_go_on(x);
-        (void)execution_pump(x);
+        may_go_on |= execution_pump(x);
     } else {
         execution_finish(x, &err);
     }

@@ -59,6 +59,16 @@ bool outbox_put(struct outbox *o, struct str event)
     return true;
 }
 
+void outbox_withhold(struct outbox *o)
+{
+    o->is_withheld = true;
+}
+
+void outbox_show(struct outbox *o)
+{
+    o->is_withheld = false;
+}
+
 void outbox_mark(struct outbox *o)
 {
     if (o->mark != SIZE_MAX)
@@ -91,6 +101,7 @@ void outbox_seal(struct outbox *o)
 void outbox_close(struct outbox *o)
 {
     o->is_closed = true;
+    o->is_held = false;
     buf_fini(&o->events);
     o->event_count = 0;
 }
@@ -120,6 +131,8 @@ static void move(struct buf *from, struct buf *to)
 /* Bytes of events that may go now. */
 static size_t free_bytes(const struct outbox *o)
 {
+    if (o->is_withheld)
+        return 0;
     return o->mark < o->events.len ? o->mark : o->events.len;
 }
 
@@ -134,15 +147,20 @@ static void drop_front(struct outbox *o, size_t len)
     o->events.len -= len;
 }
 
+static bool may_begin(const struct outbox *o)
+{
+    return !o->is_withheld && o->begun.len > 0;
+}
+
 static bool may_end(const struct outbox *o)
 {
-    return o->is_sealed && o->mark == SIZE_MAX && o->ended.len > 0;
+    return !o->is_withheld && o->is_sealed && o->mark == SIZE_MAX && o->ended.len > 0;
 }
 
 enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 {
     buf_init(ret_frame, OUTBOX_BYTES_MAX + 64);
-    if (o->begun.len > 0) {
+    if (may_begin(o)) {
         move(&o->begun, ret_frame);
         return OUTBOX_MORE;
     }
@@ -166,5 +184,5 @@ enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 
 bool outbox_has_next(const struct outbox *o)
 {
-    return o->begun.len > 0 || free_bytes(o) > 0 || may_end(o);
+    return may_begin(o) || free_bytes(o) > 0 || may_end(o);
 }

@@ -20,6 +20,7 @@ struct outbox {
     size_t event_count;
     struct buf begun, ended; /* frames; empty when not there (yet) */
     size_t mark, mark_count; /* events before it may go; SIZE_MAX: all may */
+    bool is_withheld;        /* nothing may go, whatever is marked */
     bool is_held;            /* the run's sources are held back */
     bool is_closed;          /* nobody reads: what is put in is dropped */
     bool is_sealed;          /* no event comes any more: the last frame may go */
@@ -33,6 +34,9 @@ MUST_CHECK bool outbox_begin(struct outbox *o, const Heddle__Executor__V1__Begun
 MUST_CHECK bool outbox_end(struct outbox *o, const struct event_finished *finished);
 /* A serialized RunEvent. False: it did not fit, and the stream has a hole: the run has to be ended. */
 MUST_CHECK bool outbox_put(struct outbox *o, struct str event);
+/* Nothing goes until it is shown: nobody knows yet whether there is to be such a run. */
+void outbox_withhold(struct outbox *o);
+void outbox_show(struct outbox *o);
 /*
  * What is put in from here on waits, the last frame too, until it is unmarked: the run's record is not durable yet. A mark
  * that is there stays where it is.
@@ -43,7 +47,7 @@ void outbox_unmark(struct outbox *o);
 void outbox_drop_marked(struct outbox *o);
 /* No event comes any more. */
 void outbox_seal(struct outbox *o);
-/* Nobody reads any more. */
+/* Nobody reads any more, so nobody is behind either. */
 void outbox_close(struct outbox *o);
 
 /* After a flush: are the sources to be held back? Notes it. */

@@ -1,6 +1,8 @@
 """A caller's own run id: one run at most, however often it is asked for; who asks again is told how it ended."""
 import concurrent.futures
 import signal
+import sqlite3
+import time
 
 import grpc
 import pytest
@@ -197,6 +199,32 @@ def test_two_gateways_make_one_run_of_one_id(fresh, tmp_path):
                 assert ask(0) == ask(1) == "fine"
     finally:
         assert second.stop() == 0
+
+
+def test_a_run_waits_for_its_id_also_when_its_caller_has_left(fresh):
+    h = fresh()
+    h.model.script({"reply": "fine"})
+    key = h.app(CHAT)[1]
+    events(say(h, key))
+    mine = {"run_id": new_id(), "on_disconnect": "ON_DISCONNECT_CONTINUE"}
+    other = sqlite3.connect(h.folder / "heddle.records.db", isolation_level=None)
+    other.execute("begin immediate")  # nobody can be told whether the id is new
+    with pytest.raises(grpc.RpcError):
+        events(say(h, key, request=mine, timeout=0.5))
+    time.sleep(0.5)
+    assert models_asked(h) == 1
+    other.execute("rollback")
+    other.close()
+    again = wait_until(lambda: try_again(h, key, mine), what="it has ended")
+    assert answer(again) == "fine" and models_asked(h) == 2
+
+
+def try_again(h, key, request):
+    try:
+        return events(say(h, key, request=request))
+    except grpc.RpcError as error:
+        assert error.code() in (Code.UNAVAILABLE, Code.ALREADY_EXISTS)
+        return None
 
 
 def test_a_run_that_outlived_its_gateway_is_not_begun_again(fresh):

@@ -162,6 +162,46 @@ static void what_is_marked_waits_and_what_came_before_goes(void **state)
     outbox_fini(&o);
 }
 
+static void what_is_withheld_waits_and_its_end_longer(void **state)
+{
+    const struct event_finished finished = {.status = RUN_STATUS_STOPPED};
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    outbox_withhold(&o);
+    put_event(&o, 10);
+    outbox_mark(&o);
+    put_event(&o, 20);
+    assert_true(outbox_end(&o, &finished));
+    outbox_seal(&o);
+    put_begun(&o);
+    take_nothing(&o);
+    outbox_show(&o);
+    frame *f = take(&o, OUTBOX_MORE);
+    assert_int_equal(f->frame_case, HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_BEGUN);
+    drop(f);
+    f = take(&o, OUTBOX_MORE);
+    assert_int_equal(f->events->n_event, 1);
+    drop(f);
+    take_nothing(&o); /* its record is not durable yet */
+    outbox_unmark(&o);
+    drop(take(&o, OUTBOX_MORE));
+    drop(take(&o, OUTBOX_LAST));
+    outbox_fini(&o);
+}
+
+static void nobody_is_behind_once_nobody_reads(void **state)
+{
+    struct outbox o;
+    (void)state;
+    outbox_init(&o);
+    put_event(&o, OUTBOX_BYTES_HIGH + 1);
+    assert_true(outbox_hold(&o));
+    outbox_close(&o);
+    assert_false(o.is_held);
+    outbox_fini(&o);
+}
+
 static void what_will_not_come_true_is_taken_back(void **state)
 {
     struct outbox o;
@@ -262,6 +302,8 @@ int main(void)
         cmocka_unit_test(too_many_bytes_hold_the_sources_until_they_are_taken),
         cmocka_unit_test(too_many_events_hold_the_sources_as_well),
         cmocka_unit_test(what_is_marked_waits_and_what_came_before_goes),
+        cmocka_unit_test(what_is_withheld_waits_and_its_end_longer),
+        cmocka_unit_test(nobody_is_behind_once_nobody_reads),
         cmocka_unit_test(what_will_not_come_true_is_taken_back),
         cmocka_unit_test(a_closed_outbox_with_a_mark_holds_nothing),
         cmocka_unit_test(a_closed_outbox_drops_what_is_put_in),
