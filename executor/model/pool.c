@@ -549,6 +549,8 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
 {
     pthread_mutex_lock(&pool->lock);
     struct lane *lane = ticket->lane;
+    bool makes_room =
+        lane != NULL || ticket->rest != NULL; /* it was in the way of others, or holds something */
     if (ticket->state == POOL_TICKET_WAITS)
         stop_waiting(pool, ticket, now_ms);
     if (ticket->state == POOL_TICKET_TOLD)
@@ -557,7 +559,8 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
         take_back(ticket, -1);
     if (lane != NULL)
         lanes_let_go(&pool->lanes, lane);
-    serve_all(pool, INT64_MAX, now_ms); /* it held something, or was in the way of others */
+    if (makes_room)
+        serve_all(pool, INT64_MAX, now_ms);
     ticket->state = POOL_TICKET_IDLE;
     for (size_t i = 0; i < ticket->tried_count; i++)
         ticket->tried[i]->holds--;
