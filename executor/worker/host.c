@@ -1,6 +1,7 @@
 /*
  * host: see the header. Model calls are known to a run as a job_call, whether or not the provider has been asked yet: one
- * that a run begins while it is away is begun when it is back.
+ * that a run begins while it is away is begun when it is back. One that it cancels there is cancelled at once, and waited for:
+ * the request is the run's, which lets go of it then.
  */
 #include "executor/worker/host.h"
 
@@ -153,17 +154,25 @@ static void begin_call(struct job_call *call, struct status *err)
         worker->backend->pause(worker->models, call->call);
 }
 
+void host_cancel_call(struct job_call *call)
+{
+    struct worker *worker = call->job->worker;
+    call->is_cancelled = true;
+    if (call->call != NULL)
+        worker->backend->cancel(worker->models, call->call);
+    call->call = NULL;
+}
+
 static void host_model_cancel(void *arg, struct run *run, struct model_call *model_call)
 {
     (void)run;
     struct job *job = arg;
     struct job_call *call = (struct job_call *)model_call;
     if (job->is_away) {
-        call->is_cancelled = true; /* of one that has begun the worker may be telling at this moment */
+        worker_cancel_call(job->worker, call); /* the call itself goes when the job is back */
         return;
     }
-    if (call->call != NULL)
-        job->worker->backend->cancel(job->worker->models, call->call);
+    host_cancel_call(call);
     call_free(call);
 }
 
@@ -227,7 +236,7 @@ void host_settle(struct job *job)
     assert(!job->is_away);
     LL_FOREACH_SAFE (job->calls, call, next) {
         if (call->is_cancelled)
-            host_model_cancel(job, job->run, (struct model_call *)call);
+            call_free(call);
         else
             deliver(call);
     }

@@ -15,6 +15,9 @@
 
 extern const struct run_host worker_host; /* its arg is the job */
 
+/* Its run needs it no more: nobody looks at its request afterwards. What is known of it stays until its job is at home. */
+void host_cancel_call(struct job_call *call);
+
 void host_mark_dirty(struct job *job);
 /* Sends the job away to be made, or for one turn. False: no helper is free of work; it has to stay. */
 MUST_CHECK bool host_make_away(struct job *job);

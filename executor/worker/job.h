@@ -51,7 +51,7 @@ struct job_call {
     struct model_call *call;      /* the backend's; NULL: not begun, or ended */
     struct model_callbacks callbacks;
     void *arg;
-    bool is_cancelled; /* by the run, while it was away */
+    bool is_cancelled; /* by the run: it is told nothing any more */
     /* What came while the run was away. */
     enum job_call_end end;
     struct buf held_text;

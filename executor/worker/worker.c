@@ -43,6 +43,40 @@ void worker_take_back(struct worker *worker, struct job *job)
     pthread_mutex_unlock(&worker->lock);
 }
 
+/* Somebody waits for it, with this on the stack. */
+struct worker_errand {
+    struct worker_errand *next;
+    struct job_call *call; /* to be cancelled */
+    bool is_done;
+};
+
+void worker_cancel_call(struct worker *worker, struct job_call *call)
+{
+    struct worker_errand errand = {.call = call};
+    pthread_mutex_lock(&worker->lock);
+    errand.next = worker->errands;
+    worker->errands = &errand;
+    uv_async_send(&worker->mail);
+    while (!errand.is_done)
+        pthread_cond_wait(&worker->errand_done, &worker->lock);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void run_errands(struct worker *worker)
+{
+    struct worker_errand *errand;
+    pthread_mutex_lock(&worker->lock);
+    while ((errand = worker->errands) != NULL) {
+        worker->errands = errand->next;
+        pthread_mutex_unlock(&worker->lock);
+        host_cancel_call(errand->call);
+        pthread_mutex_lock(&worker->lock);
+        errand->is_done = true;
+        pthread_cond_broadcast(&worker->errand_done);
+    }
+    pthread_mutex_unlock(&worker->lock);
+}
+
 static void on_timer(uv_timer_t *timer);
 
 static void arm_timer(struct worker *worker)
@@ -372,6 +406,7 @@ static void on_mail(uv_async_t *async)
 {
     struct worker *worker = async->data;
     struct job *job;
+    run_errands(worker);
     while ((job = take_back(worker)) != NULL)
         job_is_back(worker, job);
     while ((job = take_mail(worker)) != NULL) {
@@ -400,6 +435,7 @@ void worker_join(struct worker *worker)
 
 void worker_fini(struct worker *worker)
 {
+    pthread_cond_destroy(&worker->errand_done);
     pthread_mutex_destroy(&worker->lock);
 }
 
@@ -419,6 +455,7 @@ enum status_code worker_start(struct worker *worker, struct status *err)
     if (uv_loop_init(&worker->loop) != 0)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "worker: no event loop to be had");
     pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->errand_done, NULL);
     uv_async_init(&worker->loop, &worker->mail, on_mail);
     uv_prepare_init(&worker->loop, &worker->before_poll);
     uv_check_init(&worker->loop, &worker->after_poll);
@@ -441,6 +478,7 @@ enum status_code worker_start(struct worker *worker, struct status *err)
     close_own_handles(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     uv_loop_close(&worker->loop);
+    pthread_cond_destroy(&worker->errand_done);
     pthread_mutex_destroy(&worker->lock);
     return rc;
 }

@@ -25,6 +25,8 @@ struct worker {
     pthread_mutex_t lock; /* mailbox */
     struct job *mail_first, *mail_last;
     struct job *back; /* jobs that were away */
+    struct worker_errand *errands;
+    pthread_cond_t errand_done;
     bool is_asked_to_end;
 
     struct ready ready;
@@ -42,6 +44,11 @@ MUST_CHECK enum status_code worker_start(struct worker *worker, struct status *e
 void worker_post(struct worker *worker, struct job *job);
 /* The job has been away and is the worker's again. Any thread. */
 void worker_take_back(struct worker *worker, struct job *job);
+/*
+ * A run that is away needs this model call no more. Returns once the call's provider and the line it may wait in do not look at
+ * the request any more: its memory is the run's. Not on the worker's thread.
+ */
+void worker_cancel_call(struct worker *worker, struct job_call *call);
 /* The thread ends once no job is left. */
 void worker_ask_to_end(struct worker *worker);
 void worker_join(struct worker *worker);

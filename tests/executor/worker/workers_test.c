@@ -12,6 +12,7 @@
 
 struct model_call {
     uv_timer_t timer;
+    struct model_request request;
     struct model_callbacks callbacks;
     void *arg;
     int said;
@@ -79,12 +80,12 @@ static struct model_call *model_start(void *models, const struct model_caller *c
                                       struct status *err)
 {
     (void)caller;
-    (void)request;
     struct model_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory");
         return NULL;
     }
+    call->request = *request;
     call->callbacks = *callbacks;
     call->arg = callback_arg;
     call->timer.data = call;
@@ -98,6 +99,10 @@ static struct model_call *model_start(void *models, const struct model_caller *c
 static void model_cancel(void *models, struct model_call *call)
 {
     (void)models;
+    /* Until then it could have been sent to somebody else. */
+    assert_int_equal(1, call->request.message_count);
+    assert_str("hi", call->request.messages[0].text);
+    assert_str("m", call->request.model);
     atomic_fetch_add(&cancels, 1);
     call_end(call);
 }
