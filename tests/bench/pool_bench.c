@@ -17,7 +17,7 @@
 enum { CREDENTIALS_MAX = 100, THREADS_MAX = 64, IN_FLIGHT = 64 };
 
 static const struct str any_model[] = {{"*", 1}};
-static char names[CREDENTIALS_MAX][40];
+static char names[CREDENTIALS_MAX][64];
 
 static struct pool *make(size_t count, bool has_limits)
 {
