@@ -11,7 +11,8 @@
  *           counted and dropped, and its run hears JOURNAL_CLOSED.
  * Failure   a commit that fails (disk full, read-only, busy) is tried again every JOURNAL_RETRY_MS, and meanwhile
  *           journal_admits() refuses new runs. After JOURNAL_PATIENCE_MS of it waiting ends hear JOURNAL_GIVEN_UP, once, and
- *           their records will say failed, store unavailable, when they can be written at last. A record that the database
+ *           their records will say failed, store unavailable, when they can be written at last. A beginning that must be first
+ *           hears it as well, and leaves no record: its id is free. A record that the database
  *           refuses, itself and not the others, is written like that at once, or not at all, with a line in the log.
  * Bounds    JOURNAL_BYTES_MAX of waiting parts: from half of it on journal_admits() refuses; over it journal_nodes() asks its
  *           run to wait. Beginnings and ends always fit, short of no memory at all.

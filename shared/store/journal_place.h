@@ -36,8 +36,9 @@ struct journal_place {
     struct journal_end_copy *end;
     bool is_queued, waits_for_room;
     bool is_closed; /* its row is somebody else's, or was ended by somebody else: nothing more is written */
-    bool was_tried; /* something of it was part of a commit of which nobody knows how it went */
+    bool was_tried; /* something was written of it by a commit of which nobody knows how it went */
     bool owes_begun;
+    bool is_withdrawn;               /* its run was told that it has not begun: nothing of it stays */
     bool is_given_up;                /* its run has been told so */
     struct journal_end_copy own_end; /* for an end without texts: it always fits */
 };

@@ -42,7 +42,7 @@ static enum status_code finish(struct journal *j, enum status_code rc, struct st
         return rc;
     }
     for (size_t i = 0; i < j->batch_count; i++)
-        j->batch[i].place->was_tried = true;
+        j->batch[i].place->was_tried |= !j->batch[i].is_closed;
     return db_commit(j->db, err);
 }
 
@@ -234,6 +234,7 @@ static struct news give_up(struct journal *j, struct journal_place *place, struc
     struct news news = {.begun = JOURNAL_GIVEN_UP, .ended = JOURNAL_GIVEN_UP};
     if (place->owes_begun) {
         place->owes_begun = false;
+        place->is_withdrawn = true;
         news.what |= TELL_BEGUN;
         news.run = place->run;
     }

@@ -341,6 +341,33 @@ static enum status_code write_message(const struct journal_writer *w, const stru
     return rc;
 }
 
+/* Its run was told that it has not begun. A commit that seemed to fail may have written it all the same. */
+static enum status_code withdraw(const struct journal_writer *w, const struct journal_place *place,
+                                 struct status *err)
+{
+    static const struct sql run = {
+        "delete from runs where workspace_id = $1 and id = $2 and owner = $3 and attempt = $4 and "
+        "created_at_ms = $5"};
+    static const struct sql message = {
+        "delete from messages where workspace_id = $1 and run_id = $2 and owner = $3 and attempt = $4 and "
+        "created_at_ms = $5 and id = $6"};
+    static const struct sql conversation = {
+        "delete from conversations where workspace_id = $1 and id = $2 and created_at_ms = $3 and not exists "
+        "(select 1 from messages where workspace_id = $1 and conversation_id = $2)"};
+    const struct db_value values[] = {
+        DB_TEXT(workspace_of(place)), journal_id(&place->run_id),   DB_INT(w->owner),
+        DB_INT(place->attempt),       DB_INT(place->created_at_ms), journal_id(&place->message_id)};
+    enum status_code rc = db_run(w->db, &run, values, 5, err);
+    if (rc == STATUS_OK && place->is_chat)
+        rc = db_run(w->db, &message, values, 6, err);
+    if (rc == STATUS_OK && place->is_chat)
+        rc = db_run(w->db, &conversation,
+                    DB_VALUES(DB_TEXT(workspace_of(place)), journal_id(&place->conversation_id),
+                              DB_INT(place->created_at_ms)),
+                    err);
+    return rc;
+}
+
 enum status_code journal_write(const struct journal_writer *w, struct journal_taken *taken,
                                struct status *err)
 {
@@ -350,6 +377,10 @@ enum status_code journal_write(const struct journal_writer *w, struct journal_ta
     taken->parts = place->parts;
     if (place->is_closed)
         return STATUS_OK;
+    if (place->is_withdrawn) {
+        taken->is_closed = true;
+        return place->was_tried ? withdraw(w, place, err) : STATUS_OK;
+    }
     if (place->record != STORE_RECORD_NONE)
         rc = write_run(w, taken, err);
     if (rc != STATUS_OK || taken->is_closed)

@@ -206,6 +206,30 @@ static void a_journal_that_is_closed_meanwhile_gives_up(void **state)
     expect(f, "0;", &nothing);
 }
 
+static void a_beginning_that_was_given_up_leaves_nothing(void **state)
+{
+    static const struct sql nothing = {
+        "select (select count(*) from runs) || ' ' || (select count(*) from messages) "
+        "|| ' ' || (select count(*) from conversations)"};
+    struct fixture *f = *state;
+    struct journal *j = open_journal(f);
+    struct run r;
+    run_init(&r, 1);
+    struct journal_begin begin = begin_of(&r, "{}");
+    begin.must_be_first = true;
+    begin.mode = STORE_APP_CHAT;
+    begin.conversation_id = begin.message_id = str_c(r.id);
+    begin.conversation_is_new = true;
+    fault_vfs_fail_syncs(SQLITE_IOERR_FSYNC); /* nobody knows what is on the disk then */
+    assert_true(journal_begin(j, &r.place, &begin));
+    assert_int_equal(JOURNAL_GIVEN_UP, wait_for(&r.begun));
+    fault_vfs_fail_syncs(0);
+    assert_true(journal_end(j, &r.place, &succeeded));
+    assert_int_not_equal(JOURNAL_DURABLE, wait_for(&r.ended));
+    journal_close(j);
+    expect(f, "0 0 0;", &nothing);
+}
+
 static void a_slow_disk_makes_larger_commits(void **state)
 {
     enum { RUNS = 200 };
@@ -443,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(after_trouble_everything_is_there_once),
         TEST(a_journal_that_is_closed_meanwhile_gives_up),
+        TEST(a_beginning_that_was_given_up_leaves_nothing),
         TEST(a_slow_disk_makes_larger_commits),
         TEST(a_record_that_is_refused_holds_up_nobody),
         TEST(without_memory_a_run_does_not_begin),
