@@ -17,6 +17,8 @@
 #define BODY_BYTES_MAX ((size_t)16 * 1024 * 1024)
 /* bytes. Of a whole stream, unpacked: no answer has as much, what does is an attack by compression. */
 #define STREAM_BYTES_MAX ((size_t)256 * 1024 * 1024)
+/* tokens. No call takes as many; what says more would do nothing but overflow sums. */
+#define TOKENS_MAX ((int64_t)1000 * 1000 * 1000)
 /* ms. Once a model has said why it ends, only its usage may still come. */
 #define TAIL_MS 5000
 
@@ -140,6 +142,11 @@ static void take_error(struct attempt *a, const struct protocol_piece *piece)
     a->error_asked_ms = piece->error_asked_ms;
 }
 
+static int64_t bounded_tokens(int64_t tokens)
+{
+    return tokens < TOKENS_MAX ? tokens : TOKENS_MAX;
+}
+
 static void take_end(struct attempt *a, const struct protocol_piece *piece)
 {
     if (piece->finish_reason.len > 0) {
@@ -152,9 +159,9 @@ static void take_end(struct attempt *a, const struct protocol_piece *piece)
         return;
     a->has_usage = true;
     if (piece->prompt_tokens >= 0)
-        a->usage.prompt_tokens = piece->prompt_tokens;
+        a->usage.prompt_tokens = bounded_tokens(piece->prompt_tokens);
     if (piece->completion_tokens >= 0)
-        a->usage.completion_tokens = piece->completion_tokens;
+        a->usage.completion_tokens = bounded_tokens(piece->completion_tokens);
 }
 
 /* False: there is no use in reading on. */

@@ -43,6 +43,10 @@ static void answers_that_succeed(void **state)
         {JSON("200 OK") "{\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"length\"}],"
                         "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}",
          "whole", "length", 3},
+        /* Numbers that no sum could hold. */
+        {STREAM TEXT("a") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9223372036854775807,"
+                          "\"completion_tokens\":9223372036854775807}}\n\n" DONE,
+         "a", "", 2000000000},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
