@@ -301,17 +301,13 @@ static bool serve_one(struct pool *pool, struct lane *lane, struct pool_ticket *
     return view.is_large;
 }
 
-/* Gives what is free to those in line, and notes when to look again. Returns who has to wait for more tokens, or NULL. */
-static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t now_ms)
+/* Once through the line. Returns who has to wait for more tokens, or NULL; it may have been sent away since. */
+static struct pool_ticket *serve_once(struct pool *pool, struct lane *lane, int64_t now_ms)
 {
     struct pool_ticket *blocked = NULL;
     struct lane_view view;
     const struct lane_query any = {.now_ms = now_ms};
-    if (!fit(pool, lane, now_ms))
-        return NULL;
     lane->wake_ms = INT64_MAX;
-    if (lane->is_changed)
-        send_away_hopeless(pool, lane, now_ms);
     lane_look(lane, &any, &view);
     struct line_seat *seat = lane->line.first, *next;
     for (; seat != NULL && blocked == NULL && view.free > 0; seat = next) {
@@ -322,11 +318,28 @@ static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t n
     }
     if (lane->line.count > 0)
         send_away(pool, lane, &view, now_ms);
-    if (lane->line.count == 0)
-        return NULL;
     /* Those that were not looked at for themselves: whoever comes back may be for them. */
     if (blocked == NULL && view.next_ms < lane->wake_ms)
         lane->wake_ms = view.next_ms;
+    return blocked;
+}
+
+/* Gives what is free to those in line, and notes when to look again. Returns who has to wait for more tokens, or NULL. */
+static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t now_ms)
+{
+    struct pool_ticket *blocked;
+    if (!fit(pool, lane, now_ms))
+        return NULL;
+    if (lane->is_changed)
+        send_away_hopeless(pool, lane, now_ms);
+    do
+        blocked = serve_once(pool, lane, now_ms);
+    while (blocked != NULL &&
+           blocked->state != POOL_TICKET_WAITS); /* those behind it are no longer held up */
+    if (lane->line.count == 0) {
+        lane->wake_ms = INT64_MAX;
+        return NULL;
+    }
     if (lane->line.soonest_ms != 0 && lane->line.soonest_ms < lane->wake_ms)
         lane->wake_ms = lane->line.soonest_ms;
     arm_homes(pool, lane);
@@ -549,8 +562,6 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
 {
     pthread_mutex_lock(&pool->lock);
     struct lane *lane = ticket->lane;
-    bool makes_room =
-        lane != NULL || ticket->rest != NULL; /* it was in the way of others, or holds something */
     if (ticket->state == POOL_TICKET_WAITS)
         stop_waiting(pool, ticket, now_ms);
     if (ticket->state == POOL_TICKET_TOLD)
@@ -559,8 +570,11 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
         take_back(ticket, -1);
     if (lane != NULL)
         lanes_let_go(&pool->lanes, lane);
-    if (makes_room)
-        serve_all(pool, INT64_MAX, now_ms);
+    /*
+     * It held something, or was in the way of others. Even if not: what one lane was given may let those of another pass who
+     * were kept waiting for more tokens by somebody before them.
+     */
+    serve_all(pool, INT64_MAX, now_ms);
     ticket->state = POOL_TICKET_IDLE;
     for (size_t i = 0; i < ticket->tried_count; i++)
         ticket->tried[i]->holds--;
