@@ -28,6 +28,7 @@ struct lane {
     struct lane *waiting_prev, *waiting_next; /* lanes with somebody in line */
     int64_t wake_ms; /* when its line has to be looked at; INT64_MAX: when something changes */
     bool is_changed; /* some who wait may have nobody left */
+    bool is_held_up; /* somebody in line waits for more tokens, and those behind it for that */
     char texts[];
 };
 

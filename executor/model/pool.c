@@ -16,7 +16,7 @@ struct pool {
     struct lane *waiting; /* lanes with somebody in line */
     size_t waiting_count, waiting_max;
     bool may_wait;
-    uint64_t numbers, marks;
+    uint64_t numbers, marks, given;
     struct pool_home *homes;
 };
 
@@ -107,8 +107,8 @@ static void show(struct pool_ticket *ticket, struct lane *lane, const struct cre
 }
 
 /* The lane has just been looked at for it. */
-static void give(struct lane *lane, struct pool_ticket *ticket, const struct model_settings *settings,
-                 int64_t now_ms)
+static void give(struct pool *pool, struct lane *lane, struct pool_ticket *ticket,
+                 const struct model_settings *settings, int64_t now_ms)
 {
     bool is_sticky = settings->affinity && ticket->ask.conversation_id.len > 0;
     const struct lane_member *m = lane_take(lane, is_sticky ? ticket->ask.conversation_id : STR(""));
@@ -124,6 +124,7 @@ static void give(struct lane *lane, struct pool_ticket *ticket, const struct mod
     m->standing->running++;
     quota_take(&m->standing->quota, &m->credential->limits, ticket->ask.tokens, now_ms);
     ticket->tried[ticket->tried_count++] = m->standing;
+    pool->given++;
 }
 
 static void end_trial(struct pool_ticket *ticket)
@@ -285,7 +286,7 @@ static bool serve_one(struct pool *pool, struct lane *lane, struct pool_ticket *
     lane_look(lane, &query, &view);
     if (view.free > 0) {
         stop_waiting(pool, ticket, now_ms);
-        give(lane, ticket,
+        give(pool, lane, ticket,
              settings_find(lane->snapshot->settings, ask->workspace_id, ask->provider, ask->model), now_ms);
         tell(ticket, POOL_GIVEN);
         return false;
@@ -336,6 +337,7 @@ static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t n
         blocked = serve_once(pool, lane, now_ms);
     while (blocked != NULL &&
            blocked->state != POOL_TICKET_WAITS); /* those behind it are no longer held up */
+    lane->is_held_up = blocked != NULL;
     if (lane->line.count == 0) {
         lane->wake_ms = INT64_MAX;
         return NULL;
@@ -346,10 +348,30 @@ static struct pool_ticket *serve(struct pool *pool, struct lane *lane, int64_t n
     return blocked;
 }
 
+/*
+ * What was given to one lane is not to be had for another: who waited there for more tokens of it may wait for somebody else now,
+ * and no longer holds up those behind it.
+ */
+static void let_pass(struct pool *pool, uint64_t given, int64_t now_ms)
+{
+    struct lane *lane, *next;
+    while (given != pool->given) {
+        given = pool->given;
+        DL_FOREACH_SAFE2(pool->waiting, lane, next, waiting_next)
+        {
+            if (!lane->is_held_up || lane->line.count < 2)
+                continue;
+            (void)serve(pool, lane, now_ms);
+            lanes_let_go(&pool->lanes, lane);
+        }
+    }
+}
+
 /* due_ms: only lanes that wanted to be looked at by then. */
 static void serve_all(struct pool *pool, int64_t due_ms, int64_t now_ms)
 {
     struct lane *lane, *next;
+    uint64_t given = pool->given;
     DL_FOREACH_SAFE2(pool->waiting, lane, next, waiting_next)
     {
         if (lane->wake_ms > due_ms)
@@ -357,6 +379,7 @@ static void serve_all(struct pool *pool, int64_t due_ms, int64_t now_ms)
         (void)serve(pool, lane, now_ms); /* only a new call asks who is in front of it */
         lanes_let_go(&pool->lanes, lane);
     }
+    let_pass(pool, given, now_ms);
 }
 
 /* --- changes of the store --- */
@@ -466,7 +489,7 @@ static enum pool_end find_one(struct pool *pool, struct pool_ticket *ticket, int
     lane_look(lane, &query, &view);
     bool has_to_wait = ahead != NULL && ahead->ask.priority >= ask->priority;
     if (view.free > 0 && !has_to_wait) {
-        give(lane, ticket, route->settings, now_ms);
+        give(pool, lane, ticket, route->settings, now_ms);
         return POOL_GIVEN;
     }
     if (view.fit > 0)
@@ -478,7 +501,9 @@ static enum pool_end find_one(struct pool *pool, struct pool_ticket *ticket, int
 enum pool_end pool_ask(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
 {
     pthread_mutex_lock(&pool->lock);
+    uint64_t given = pool->given;
     enum pool_end end = find_one(pool, ticket, now_ms);
+    let_pass(pool, given, now_ms);
     if (ticket->state != POOL_TICKET_TOLD) /* that it waits in vain may have shown at once */
         ticket->end = end;
     pthread_mutex_unlock(&pool->lock);
@@ -562,6 +587,7 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
 {
     pthread_mutex_lock(&pool->lock);
     struct lane *lane = ticket->lane;
+    bool makes_room = lane != NULL || ticket->rest != NULL; /* was in the way of others, or holds something */
     if (ticket->state == POOL_TICKET_WAITS)
         stop_waiting(pool, ticket, now_ms);
     if (ticket->state == POOL_TICKET_TOLD)
@@ -570,11 +596,8 @@ void pool_leave(struct pool *pool, struct pool_ticket *ticket, int64_t now_ms)
         take_back(ticket, -1);
     if (lane != NULL)
         lanes_let_go(&pool->lanes, lane);
-    /*
-     * It held something, or was in the way of others. Even if not: what one lane was given may let those of another pass who
-     * were kept waiting for more tokens by somebody before them.
-     */
-    serve_all(pool, INT64_MAX, now_ms);
+    if (makes_room)
+        serve_all(pool, INT64_MAX, now_ms);
     ticket->state = POOL_TICKET_IDLE;
     for (size_t i = 0; i < ticket->tried_count; i++)
         ticket->tried[i]->holds--;
