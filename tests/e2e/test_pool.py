@@ -1,6 +1,7 @@
 """Many credentials for one model: used evenly, rested, passed over, waited for. The fake model's own count is the witness."""
 import collections
 import concurrent.futures
+import email.utils
 import json
 import time
 
@@ -34,6 +35,7 @@ workflow:
 """
 KEYS = ["sk-one-0123456789", "sk-two-0123456789", "sk-three-0123456789"]
 SECOND = 1000
+IN_AN_HOUR = email.utils.formatdate(time.time() + 3600, usegmt=True)  # when the tests begin
 
 
 class Many:
@@ -129,8 +131,14 @@ def test_who_falls_silent_within_an_answer_ends_it(many):
     ({"status": 429}, 55, 61, "rate limited"),
     ({"status": 429, "headers": {"Retry-After": "120"}}, 115, 121, "rate limited"),
     ({"status": 429, "headers": {"Retry-After": "5"}}, 55, 61, "rate limited"),
+    ({"status": 429, "headers": {"Retry-After": IN_AN_HOUR}}, 1800, 3601, "rate limited"),
+    ({"status": 429, "headers": {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2m0s"}}, 115, 121, "rate limited"),
+    ({"status": 429, "headers": {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "150s"}},
+     145, 151, "rate limited"),
+    ({"status": 503, "headers": {"Retry-After": "90"}}, 85, 91, "unavailable"),
     ({"status": 500}, 5, 11, "unavailable"),
-    ({"status": 401}, 5, 11, "unauthorized")], ids=["429", "429-120", "429-5", "500", "401"])
+    ({"status": 401}, 5, 11, "unauthorized")],
+    ids=["429", "429-120", "429-5", "429-date", "429-reset", "429-tokens", "503-90", "500", "401"])
 def test_a_rest_is_as_long_as_its_cause_asks_and_can_be_seen(many, rule, low, high, reason):
     m = many()
     m.model.script({"match": {"api_key": KEYS[0]}, **rule}, {"reply": "good morning"})
