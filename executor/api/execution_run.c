@@ -131,6 +131,15 @@ static void keep_begin(struct execution *x, struct run *run, const struct run_ev
 /* The end is in the outbox and waits there; now its record. */
 static void keep_end(struct execution *x, struct run *run, const struct event_finished *finished)
 {
+    pthread_mutex_lock(&x->lock);
+    x->end = (struct event_finished){.created_at_ms = finished->created_at_ms,
+                                     .finished_at_ms = finished->finished_at_ms,
+                                     .elapsed_ms = finished->elapsed_ms,
+                                     .total_tokens = finished->total_tokens,
+                                     .total_steps = finished->total_steps,
+                                     .exceptions_count = finished->exceptions_count,
+                                     .usage.first_token_ms = -1};
+    pthread_mutex_unlock(&x->lock);
     if (record_end(&x->record, run, finished))
         return;
     log_error("run_end_not_recorded", LOG_C("run_id", x->job.run_id), LOG_C("why", "no memory"));
@@ -299,16 +308,13 @@ static void tell_store_unavailable(struct execution *x)
     struct run_event finished = {.kind = EVENT_WORKFLOW_FINISHED,
                                  .sequence = x->first_end_sequence,
                                  .created_at_ms = now_ms,
-                                 .finished = {.workflow_id = str_c(x->request->version_id),
-                                              .status = RUN_STATUS_FAILED,
-                                              .reason = END_REASON_STORE_UNAVAILABLE,
-                                              .error = str_c(words),
-                                              .created_at_ms = x->record.created_at_ms,
-                                              .finished_at_ms = now_ms,
-                                              .elapsed_ms = now_ms - x->record.created_at_ms,
-                                              .usage.first_token_ms = -1,
-                                              .end_user_id = str_c(x->request->end_user_id),
-                                              .user = str_c(x->request->user)}};
+                                 .finished = x->end};
+    finished.finished.workflow_id = str_c(x->request->version_id);
+    finished.finished.status = RUN_STATUS_FAILED;
+    finished.finished.reason = END_REASON_STORE_UNAVAILABLE;
+    finished.finished.error = str_c(words);
+    finished.finished.end_user_id = str_c(x->request->end_user_id);
+    finished.finished.user = str_c(x->request->user);
     struct run_event error = {
         .kind = EVENT_ERROR,
         .sequence = x->first_end_sequence + 1,

@@ -117,16 +117,22 @@ static void put_finished(struct outcome *o, const struct store_run *run, enum pa
     wire_put_end(b, mark);
 }
 
-static void put_error(struct outcome *o, const struct store_run *run, bool is_lost, int64_t now_ms)
+/* As the executor says it, or would have. */
+static void put_error(struct outcome *o, const struct store_run *run, int64_t now_ms)
 {
+    bool is_lost = run->end_reason == HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST;
+    bool is_not_kept = run->end_reason == HEDDLE__V1__END_REASON__END_REASON_STORE_UNAVAILABLE;
     size_t mark;
     struct buf *b = begin_event(o, run, EVENT_ERROR, now_ms, &mark);
-    wire_put_bytes(b, ERROR_CODE, is_lost ? STR("internal_server_error") : STR("invalid_param"));
+    wire_put_bytes(b, ERROR_CODE,
+                   is_lost       ? STR("internal_server_error")
+                   : is_not_kept ? STR("store_unavailable")
+                                 : STR("invalid_param"));
     size_t message = wire_put_begin(b, ERROR_MESSAGE);
-    buf_put(b, STR("Run failed: "));
+    buf_put(b, is_not_kept ? STR("") : STR("Run failed: "));
     buf_put(b, run->error);
     wire_put_end(b, message);
-    wire_put_int(b, ERROR_STATUS, is_lost ? 500 : 400);
+    wire_put_int(b, ERROR_STATUS, is_lost ? 500 : is_not_kept ? 503 : 400);
     wire_put_end(b, mark);
 }
 
@@ -146,7 +152,7 @@ void outcome_of_run(struct outcome *o, const struct store_run *run, const struct
     if (is_chat && was_stopped)
         put_message_end(o, run, now_ms);
     if (is_chat && has_failed)
-        put_error(o, run, is_lost, now_ms);
+        put_error(o, run, now_ms);
 }
 
 bool outcome_has_more(const struct outcome *o)

@@ -91,7 +91,11 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_its_record_agrees(disk, fres
     (disk / "filler").unlink()
     record = wait_until(lambda: (lambda r: r if r.finished_at_ms else None)(
         h.public.WorkflowService.GetRun({"run_id": mine["run_id"]}, token=key)), what="its end is recorded at last")
-    assert (record.status, record.end_reason) == (end.status, end.end_reason)
+    assert (record.status, record.end_reason, record.error) == (end.status, end.end_reason, end.error)
+    assert (record.finished_at_ms, record.elapsed_ms) == (end.finished_at_ms, end.elapsed_ms)
+    assert (record.total_tokens, record.total_steps) == (end.total_tokens, end.total_steps)
+    told, again = ([e.error for name, e in seen if name == "error"] for seen in (got, events(say(h, key, request=mine))))
+    assert len(told) == 1 and told == again
 
 
 def test_a_full_disk_that_has_room_in_time_is_not_noticed(disk, fresh):

@@ -176,16 +176,18 @@ static void the_words_of_a_failure_are_those_of_a_live_run(void **state)
     (void)state;
     static const struct {
         int end_reason;
-        const char *code;
+        const char *code, *message;
         int status;
-    } rows[] = {{HEDDLE__V1__END_REASON__END_REASON_NODE_FAILED, "invalid_param", 400},
-                {HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST, "internal_server_error", 500}};
+    } rows[] = {
+        {HEDDLE__V1__END_REASON__END_REASON_NODE_FAILED, "invalid_param", "Run failed: why", 400},
+        {HEDDLE__V1__END_REASON__END_REASON_EXECUTOR_LOST, "internal_server_error", "Run failed: why", 500},
+        {HEDDLE__V1__END_REASON__END_REASON_STORE_UNAVAILABLE, "store_unavailable", "why", 503}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct store_run run = chat_run(HEDDLE__V1__RUN_STATUS__RUN_STATUS_FAILED, rows[i].end_reason);
         struct told told = tell(&run, &(struct outcome_form){.payloads = PAYLOAD_NONE});
         const Heddle__V1__Error *error = told.events[told.count - 1]->error;
         assert_string_equal(error->code, rows[i].code);
-        assert_string_equal(error->message, "Run failed: why");
+        assert_string_equal(error->message, rows[i].message);
         assert_int_equal(error->status, rows[i].status);
         told_fini(&told);
     }
