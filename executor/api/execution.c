@@ -45,7 +45,8 @@ void execution_lose_caller(struct execution *x)
     struct status err;
     status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for the run's events; the run was ended");
     execution_finish(x, &err);
-    job_signal(&x->job, JOB_GONE);
+    if (!x->has_ended)
+        job_signal(&x->job, JOB_GONE);
 }
 
 bool execution_pump(struct execution *x)

@@ -31,6 +31,7 @@ struct execution {
     struct outbox outbox;
     bool is_sending, is_cancelled;
     bool waits_for_journal;    /* the run's sources are held until the journal lets it go on */
+    bool has_ended;            /* the run: its worker may be gone */
     bool is_recorded;          /* its end is durable, or will never be */
     bool is_given_up;          /* the latter, and the caller was told so */
     struct event_finished end; /* its numbers, and no texts: what its record says should that be given up */

@@ -233,6 +233,7 @@ static void ended(struct job *job)
 {
     struct execution *x = execution_of(job);
     pthread_mutex_lock(&x->lock);
+    x->has_ended = true;
     outbox_seal(&x->outbox);
     (void)execution_pump(x); /* no source is left to go on */
     pthread_mutex_unlock(&x->lock);
@@ -263,6 +264,13 @@ static bool let_go_on(struct execution *x)
     return !x->outbox.is_held;
 }
 
+/* Under the lock, which keeps the run from ending: when the process ends, workers go before the journal. */
+static void tell_run(struct execution *x, enum job_signal signal)
+{
+    if (!x->has_ended)
+        job_signal(&x->job, signal);
+}
+
 /* The id is the caller's own: is it new? If not, the run ends without having done anything. */
 static void journal_begun(struct journal_run *place, enum journal_outcome outcome)
 {
@@ -282,22 +290,20 @@ static void journal_begun(struct journal_run *place, enum journal_outcome outcom
         may_go_on |= execution_pump(x);
     } else {
         execution_finish(x, &err);
+        tell_run(x, JOB_GONE);
     }
+    if (may_go_on)
+        tell_run(x, JOB_RESUME);
     pthread_mutex_unlock(&x->lock);
-    if (!is_new)
-        job_signal(&x->job, JOB_GONE);
-    else if (may_go_on)
-        job_signal(&x->job, JOB_RESUME);
 }
 
 static void journal_resumed(struct journal_run *place)
 {
     struct execution *x = recorded(place);
     pthread_mutex_lock(&x->lock);
-    bool may_go_on = let_go_on(x);
+    if (let_go_on(x))
+        tell_run(x, JOB_RESUME);
     pthread_mutex_unlock(&x->lock);
-    if (may_go_on)
-        job_signal(&x->job, JOB_RESUME);
 }
 
 /* Under the lock: what the caller is told when the record could not be written, in place of how the run had ended. */

@@ -219,6 +219,25 @@ def test_a_run_waits_for_its_id_also_when_its_caller_has_left(fresh):
     assert answer(again) == "fine" and models_asked(h) == 2
 
 
+def test_an_executor_ends_while_an_id_is_looked_at(fresh):
+    h = fresh(executor_options=["--grace_seconds", "0"])
+    h.model.script({"reply": "fine"})
+    key = h.app(CHAT)[1]
+    events(say(h, key))
+    other = sqlite3.connect(h.folder / "heddle.records.db", isolation_level=None)
+    other.execute("begin immediate")
+    mine = {"run_id": new_id()}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        refused = pool.submit(failure, say, h, key, request=mine)
+        time.sleep(0.5)
+        ended = pool.submit(h.executor.stop)
+        time.sleep(3)  # longer than callers are waited for: the worker of the run is gone
+        other.execute("rollback")
+        other.close()
+        assert ended.result() == 0 and refused.result().code == Code.UNAVAILABLE
+    assert models_asked(h) == 1
+
+
 def try_again(h, key, request):
     try:
         return events(say(h, key, request=request))
