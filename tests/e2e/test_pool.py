@@ -1,8 +1,10 @@
 """Many credentials for one model: used evenly, rested, passed over, waited for. The fake model's own count is the witness."""
 import collections
 import concurrent.futures
+import contextlib
 import email.utils
 import json
+import socket
 import time
 
 import grpc
@@ -119,6 +121,23 @@ def test_who_says_nothing_for_too_long_is_passed_over(many, stall):
     for _ in range(6):
         assert ok(m.say()) == "good morning"
     assert m.counts()[KEYS[0]] == 1
+
+
+def test_who_does_not_take_the_connection_is_passed_over(many):
+    m = many(options=("--model_connect_seconds", "1"))
+    m.model.script({"reply": "good morning"})
+    with contextlib.ExitStack() as stack:  # a listener whose backlog is full: further connections wait
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        m.admin.UpdateCredential({"id": m.ids[KEYS[0]], "base_url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1"})
+        for _ in range(6):
+            assert ok(m.say()) == "good morning"
+    assert m.credential(KEYS[0]).cooldowns[0].reason == "unavailable" and m.counts()[KEYS[0]] == 0
 
 
 def test_who_falls_silent_within_an_answer_ends_it(many):
