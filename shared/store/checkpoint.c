@@ -67,6 +67,14 @@ void checkpoint_stop(struct checkpoint *c)
     pthread_mutex_destroy(&c->lock);
 }
 
+static int patience_ms(int64_t pages)
+{
+    int64_t ms = CHECKPOINT_WAIT_MS * (pages / CHECKPOINT_PAGES);
+    if (ms < CHECKPOINT_WAIT_MS)
+        return CHECKPOINT_WAIT_MS;
+    return ms < CHECKPOINT_WAIT_MS_MAX ? (int)ms : CHECKPOINT_WAIT_MS_MAX;
+}
+
 void checkpoint_tend(struct checkpoint *c, struct db *writer)
 {
     int64_t pages = db_log_pages(writer);
@@ -84,5 +92,5 @@ void checkpoint_tend(struct checkpoint *c, struct db *writer)
     }
     pthread_mutex_unlock(&c->lock);
     if (is_due)
-        move_log(c, writer, CHECKPOINT_WAIT_MS);
+        move_log(c, writer, patience_ms(pages));
 }

@@ -12,8 +12,12 @@
 
 /* pages. Of the log, before it is moved. */
 #define CHECKPOINT_PAGES 4000
-/* ms. For so long the writer waits for those who read the log, so that it can begin anew; each holds it for some ms. */
-#define CHECKPOINT_WAIT_MS 20
+/*
+ * ms. For so long the writer waits for those who read the log, so that it can begin anew; each holds it for some ms. Longer by as
+ * much with every CHECKPOINT_PAGES that the log has grown to meanwhile, so that busy readers cannot keep it growing for ever.
+ */
+#define CHECKPOINT_WAIT_MS     20
+#define CHECKPOINT_WAIT_MS_MAX 500
 
 struct checkpoint {
     struct db *db;

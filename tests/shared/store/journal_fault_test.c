@@ -435,7 +435,8 @@ static void the_log_stays_short_beside_readers_that_take_turns(void **state)
     is_over = true;
     for (int i = 0; i < READERS; i++)
         pthread_join(readers[i].thread, NULL);
-    assert_true(most < 100 * MIB); /* of more than 250 */
+    assert_true(most <
+                200 * MIB); /* of more than 250: how soon it could begin anew is up to the machine, too */
     journal_close(j);
 }
 
