@@ -21,6 +21,7 @@ struct helpers {
 static void *helper_main(void *arg)
 {
     struct helpers *helpers = arg;
+    pthread_setname_np(pthread_self(), "helper");
     /* On a busy machine the loops of workers and queues go first. Where that is not allowed, all are equal. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), HELPER_NICE);
     pthread_mutex_lock(&helpers->lock);

@@ -442,6 +442,7 @@ void worker_fini(struct worker *worker)
 static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
+    pthread_setname_np(pthread_self(), "worker");
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&worker->loop);
     assert(rc == 0); /* a handle was left open: our bug */

@@ -23,6 +23,7 @@ static void move_log(struct checkpoint *c, struct db *db, int wait_ms)
 static void *move_when_asked(void *arg)
 {
     struct checkpoint *c = arg;
+    pthread_setname_np(pthread_self(), "checkpoint");
     pthread_mutex_lock(&c->lock);
     while (!c->is_stopping) {
         if (c->state != CHECKPOINT_ASKED) {

@@ -141,6 +141,7 @@ static enum status_code retain(struct instance *i, struct status *err)
 static void *tend(void *arg)
 {
     struct instance *i = arg;
+    pthread_setname_np(pthread_self(), "presence");
     while (rest(i, clock_monotonic_ms() + INSTANCE_LOOK_MS)) {
         struct status err;
         if (look(i, &err) != STATUS_OK || retain(i, &err) != STATUS_OK)

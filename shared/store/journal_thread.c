@@ -341,6 +341,7 @@ void *journal_thread(void *arg)
 {
     struct journal *j = arg;
     bool is_failing = false;
+    pthread_setname_np(pthread_self(), "journal");
     while (wait_for_work(j, is_failing)) {
         struct status err = {0};
         size_t bytes = 0;

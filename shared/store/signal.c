@@ -122,6 +122,7 @@ static void *watch_thread(void *arg)
 {
     struct signal *sig = arg;
     int64_t looked = -1;
+    pthread_setname_np(pthread_self(), "store-watch");
     while (!wait_or_stop(sig)) {
         int64_t version;
         uint64_t config_generation;

@@ -247,6 +247,7 @@ static void *store_thread(void *arg)
 {
     struct store_thread *t = arg;
     struct call *call;
+    pthread_setname_np(pthread_self(), "store");
     while ((call = take_next(t->store)) != NULL)
         call_execute(call, t->db);
     return NULL;
