@@ -21,7 +21,7 @@ enum {
 struct conn {
     int fd; /* -1: closed */
     bool is_busy;
-    int64_t start_us, first_us;
+    int64_t start_us, first_us, last_us; /* of text; 0: has not come */
     struct buf response;
 };
 
@@ -105,7 +105,7 @@ static void start(struct direct *direct, struct conn *conn)
     struct buf *request = &direct->request;
     buf_clear(&conn->response);
     conn->is_busy = true;
-    conn->first_us = 0;
+    conn->first_us = conn->last_us = 0;
     direct->busy++;
     direct->result->started++;
     conn->start_us = clock_monotonic_us();
@@ -114,9 +114,10 @@ static void start(struct direct *direct, struct conn *conn)
         close_conn(direct, conn, LOAD_REFUSED, "the connection took no request");
 }
 
+static const struct str word = {"\"delta\":{\"content\":\"", 20};
+
 static uint64_t count_words(struct str response)
 {
-    static const struct str word = {"\"delta\":{\"content\":\"", 20};
     uint64_t count = 0;
     for (size_t at = str_find(response, word, 0); at != SIZE_MAX;
          at = str_find(response, word, at + word.len))
@@ -146,6 +147,16 @@ static void finish(struct direct *direct, struct conn *conn)
         start(direct, conn);
 }
 
+static void record_text(struct direct *direct, struct conn *conn)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (conn->first_us == 0)
+        conn->first_us = now_us;
+    else
+        histogram_add(&direct->result->gap, now_us - conn->last_us);
+    conn->last_us = now_us;
+}
+
 static void read_more(struct direct *direct, struct conn *conn)
 {
     struct buf *response = &conn->response;
@@ -160,11 +171,11 @@ static void read_more(struct direct *direct, struct conn *conn)
         close_conn(direct, conn, LOAD_LOST, n == 0 ? "connection closed" : strerror(errno));
         return;
     }
-    size_t from = response->len > 32 ? response->len - 32 : 0;
+    size_t from = response->len >= word.len ? response->len - word.len + 1 : 0; /* one may lie across */
     response->len += (size_t)n;
     struct str all = buf_str(response);
-    if (conn->first_us == 0 && str_find(all, STR("\"delta\":{\"content\":\""), from) != SIZE_MAX)
-        conn->first_us = clock_monotonic_us();
+    if (str_find(all, word, from) != SIZE_MAX)
+        record_text(direct, conn);
     if (str_ends(all, STR("\r\n0\r\n\r\n")))
         finish(direct, conn);
 }

@@ -9,8 +9,8 @@
 
 static const char *const end_names[LOAD_END_COUNT] = {
     [LOAD_OK] = "ok",           [LOAD_CANCELLED] = "cancelled", [LOAD_STOPPED] = "stopped",
-    [LOAD_REFUSED] = "refused", [LOAD_FAILED] = "failed",       [LOAD_LOST] = "lost",
-    [LOAD_WRONG] = "wrong"};
+    [LOAD_EXPIRED] = "expired", [LOAD_LIMITED] = "limited",     [LOAD_REFUSED] = "refused",
+    [LOAD_FAILED] = "failed",   [LOAD_LOST] = "lost",           [LOAD_WRONG] = "wrong"};
 
 enum status_code load_result_init(struct load_result *result, const struct load_options *options,
                                   struct status *err)
@@ -62,17 +62,17 @@ void load_result_count(struct load_result *result, enum load_end end, const char
         (void)snprintf(result->problem, sizeof result->problem, "%s: %s", end_names[end], problem);
 }
 
-uint64_t load_result_problems(const struct load_result *result)
+uint64_t load_result_problems(const struct load_options *options, const struct load_result *result)
 {
     uint64_t count = 0;
     for (int end = LOAD_REFUSED; end < LOAD_END_COUNT; end++)
-        count += result->ends[end];
+        count += end == LOAD_FAILED && options->may_fail ? 0 : result->ends[end];
     return count;
 }
 
 bool load_may_start(const struct load_options *options, const struct load_result *result, int64_t now_us)
 {
-    if (load_result_problems(result) >= LOAD_PROBLEMS_MAX)
+    if (load_result_problems(options, result) >= LOAD_PROBLEMS_MAX)
         return false;
     if (options->count > 0)
         return result->started < options->count;
@@ -107,6 +107,10 @@ void load_result_put_json(struct buf *b, const struct load_result *result, const
     histogram_put_json(b, &result->whole);
     buf_put_c(b, ",\"gap_us\":");
     histogram_put_json(b, &result->gap);
+    buf_put_c(b, ",\"late_us\":");
+    histogram_put_json(b, &result->late);
+    buf_printf(b, ",\"segments\":{\"in\":%llu,\"out\":%llu}", (unsigned long long)result->segments_in,
+               (unsigned long long)result->segments_out);
     buf_printf(b, ",\"cpu_us\":{\"user\":%lld,\"system\":%lld},\"problem\":", (long long)result->user_us,
                (long long)result->system_us);
     buf_put_json_string(b, str_c(result->problem));

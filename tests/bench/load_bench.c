@@ -26,6 +26,9 @@ static const char usage[] =
     "\n"
     "options:\n"
     "  --in-flight N           calls at a time (default 1)\n"
+    "  --rate N                open loop: so many runs become due per second, at random moments; at most\n"
+    "                          --in-flight are under way, later ones wait. Latencies count from when a run\n"
+    "                          was due\n"
     "  --count N               runs to make, or\n"
     "  --seconds N             how long new ones are started (default 5)\n"
     "  --timeout N             seconds after which a run counts as lost (default 60)\n"
@@ -33,9 +36,12 @@ static const char usage[] =
     "  --inputs FILE           a JSON object: the inputs of a workflow\n"
     "  --answer TEXT           what has to be answered (default: anything)\n"
     "  --cancel-percent N      share of runs that are cancelled at a random moment, or\n"
-    "  --stop-percent N        stopped by StopTask\n"
+    "  --stop-percent N        stopped by StopTask, or\n"
+    "  --deadline-percent N    given that moment as their deadline\n"
     "  --leave-within N        so many milliseconds after their start at the latest (default 100)\n"
     "  --list-left             list the moments of cancels and stops; needs --count\n"
+    "  --may-fail              a run that says it failed is no fault\n"
+    "  --limited               every run has to be refused over a limit of its app\n"
     "  --seed N                of what is random (default 1)\n";
 
 enum option_id {
@@ -48,6 +54,7 @@ enum option_id {
     OPT_VERSION_ID,
     OPT_VERSION_HASH,
     OPT_IN_FLIGHT,
+    OPT_RATE,
     OPT_COUNT,
     OPT_SECONDS,
     OPT_TIMEOUT,
@@ -56,34 +63,42 @@ enum option_id {
     OPT_ANSWER,
     OPT_CANCEL_PERCENT,
     OPT_STOP_PERCENT,
+    OPT_DEADLINE_PERCENT,
     OPT_LEAVE_WITHIN,
     OPT_LIST_LEFT,
+    OPT_MAY_FAIL,
+    OPT_LIMITED,
     OPT_SEED,
     OPT_HELP
 };
 
-static const struct option options_table[] = {{"gateway", required_argument, NULL, OPT_GATEWAY},
-                                              {"workflow", required_argument, NULL, OPT_WORKFLOW},
-                                              {"executor", required_argument, NULL, OPT_EXECUTOR},
-                                              {"direct", required_argument, NULL, OPT_DIRECT},
-                                              {"hop", no_argument, NULL, OPT_HOP},
-                                              {"app-id", required_argument, NULL, OPT_APP_ID},
-                                              {"version-id", required_argument, NULL, OPT_VERSION_ID},
-                                              {"version-hash", required_argument, NULL, OPT_VERSION_HASH},
-                                              {"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
-                                              {"count", required_argument, NULL, OPT_COUNT},
-                                              {"seconds", required_argument, NULL, OPT_SECONDS},
-                                              {"timeout", required_argument, NULL, OPT_TIMEOUT},
-                                              {"query", required_argument, NULL, OPT_QUERY},
-                                              {"inputs", required_argument, NULL, OPT_INPUTS},
-                                              {"answer", required_argument, NULL, OPT_ANSWER},
-                                              {"cancel-percent", required_argument, NULL, OPT_CANCEL_PERCENT},
-                                              {"stop-percent", required_argument, NULL, OPT_STOP_PERCENT},
-                                              {"leave-within", required_argument, NULL, OPT_LEAVE_WITHIN},
-                                              {"list-left", no_argument, NULL, OPT_LIST_LEFT},
-                                              {"seed", required_argument, NULL, OPT_SEED},
-                                              {"help", no_argument, NULL, OPT_HELP},
-                                              {0}};
+static const struct option options_table[] = {
+    {"gateway", required_argument, NULL, OPT_GATEWAY},
+    {"workflow", required_argument, NULL, OPT_WORKFLOW},
+    {"executor", required_argument, NULL, OPT_EXECUTOR},
+    {"direct", required_argument, NULL, OPT_DIRECT},
+    {"hop", no_argument, NULL, OPT_HOP},
+    {"app-id", required_argument, NULL, OPT_APP_ID},
+    {"version-id", required_argument, NULL, OPT_VERSION_ID},
+    {"version-hash", required_argument, NULL, OPT_VERSION_HASH},
+    {"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
+    {"rate", required_argument, NULL, OPT_RATE},
+    {"count", required_argument, NULL, OPT_COUNT},
+    {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"query", required_argument, NULL, OPT_QUERY},
+    {"inputs", required_argument, NULL, OPT_INPUTS},
+    {"answer", required_argument, NULL, OPT_ANSWER},
+    {"cancel-percent", required_argument, NULL, OPT_CANCEL_PERCENT},
+    {"stop-percent", required_argument, NULL, OPT_STOP_PERCENT},
+    {"deadline-percent", required_argument, NULL, OPT_DEADLINE_PERCENT},
+    {"leave-within", required_argument, NULL, OPT_LEAVE_WITHIN},
+    {"list-left", no_argument, NULL, OPT_LIST_LEFT},
+    {"may-fail", no_argument, NULL, OPT_MAY_FAIL},
+    {"limited", no_argument, NULL, OPT_LIMITED},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"help", no_argument, NULL, OPT_HELP},
+    {0}};
 
 enum kind { KIND_NONE, KIND_STREAM, KIND_DIRECT, KIND_HOP };
 
@@ -173,6 +188,9 @@ static bool read_option(struct bench *bench, int id)
         is_fine = read_count(1, LOAD_IN_FLIGHT_MAX, &value);
         load->in_flight = (size_t)value;
         break;
+    case OPT_RATE:
+        is_fine = read_count(1, 1000000, &load->rate);
+        break;
     case OPT_COUNT:
         is_fine = read_count(1, UINT32_MAX, &load->count);
         break;
@@ -199,12 +217,21 @@ static bool read_option(struct bench *bench, int id)
     case OPT_STOP_PERCENT:
         is_fine = read_leave(load, LOAD_LEAVE_STOP);
         break;
+    case OPT_DEADLINE_PERCENT:
+        is_fine = read_leave(load, LOAD_LEAVE_DEADLINE);
+        break;
     case OPT_LEAVE_WITHIN:
         is_fine = read_count(0, 86400000, &value);
         load->leave_within_ms = (int64_t)value;
         break;
     case OPT_LIST_LEFT:
         load->keep_left = true;
+        break;
+    case OPT_MAY_FAIL:
+        load->may_fail = true;
+        break;
+    case OPT_LIMITED:
+        load->wants_limit = true;
         break;
     case OPT_SEED:
         is_fine = read_count(1, UINT64_MAX, &load->seed);
@@ -229,6 +256,8 @@ static const char *what_is_missing(const struct bench *bench)
         return "--executor needs --app-id, --version-id and --version-hash";
     if (load->keep_left && load->count == 0)
         return "--list-left needs --count";
+    if (load->rate > 0 && (bench->stream == NULL || load->leave_percent > 0))
+        return "--rate is for calls by gRPC that go on to their end";
     if (load->leave_percent > 0 && bench->stream == NULL)
         return "--direct leaves no run";
     if (load->leave_percent > 0 && load->leave_how == LOAD_LEAVE_STOP && bench->stream->stop_path == NULL)

@@ -3,6 +3,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -66,13 +67,24 @@ def machine_busy_us():
     return (user + nice + system + irq + softirq + steal) * TICK_US
 
 
-def wait_until(condition, seconds, what):
+def wait_until(condition, seconds, what, pause_s=0.01):
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
             raise Broken(f"{what}: not within {seconds} s")
-        time.sleep(0.01)
+        time.sleep(pause_s)
     return value
+
+
+def thread_group(name, is_main):
+    """What a thread does, by its name: rpc-0 and rpc-1 are of one group, and so are all that the gRPC library starts for itself."""
+    if is_main:
+        return "main"
+    if name.startswith("MHD-"):
+        return "http"
+    if name.startswith(("grpc_", "default-exec", "resolver-exec", "event_engine", "timer_manager")):
+        return "grpc's own"
+    return re.sub(r"-\d+$", "", name)
 
 
 class Process:
@@ -111,14 +123,25 @@ class Process:
         fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * TICK_US
 
-    def waits(self):
-        """How often a thread of it has gone to sleep: each is a wake-up later."""
-        count = 0
+    def counts(self):
+        """What it has used so far. waits: how often a thread has gone to sleep, each a wake-up later; writes: of write() and its
+        like, which leaves out what goes to a socket by sendmsg(); threads_us: CPU by thread_group()."""
+        waits, threads_us = 0, {}
         for task in (self.proc / "task").iterdir():
-            for line in (task / "status").read_text().splitlines():
-                if line.startswith("voluntary_ctxt_switches:"):
-                    count += int(line.split()[1])
-        return count
+            try:
+                status, ran_ns = (task / "status").read_text(), int((task / "schedstat").read_text().split()[0])
+                group = thread_group((task / "comm").read_text().strip(), task.name == self.proc.name)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # has ended meanwhile
+            waits += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1])
+            threads_us[group] = threads_us.get(group, 0) + ran_ns // 1000
+        writes = int(re.search(r"^syscw: (\d+)", (self.proc / "io").read_text(), re.MULTILINE)[1])
+        return {"cpu_us": self.cpu_us(), "waits": waits, "writes": writes, "threads_us": threads_us}
+
+    def threads(self):
+        """How many it has started itself: the gRPC library's own come and go."""
+        names = [(task.name, (task / "comm").read_text().strip()) for task in (self.proc / "task").iterdir()]
+        return sum(thread_group(name, number == self.proc.name) != "grpc's own" for number, name in names)
 
     def rss_kib(self):
         for line in (self.proc / "status").read_text().splitlines():
@@ -152,8 +175,12 @@ class Model:
 
     def answer_with(self, **rule):
         """Forgets what it saw; from now on all requests are answered like that."""
+        self.answer_by(rule)
+
+    def answer_by(self, *rules):
+        """The same with several rules, of which the first that is for a request answers."""
         self.control("reset", {})
-        self.control("script", [rule])
+        self.control("script", list(rules))
 
     def stats(self):
         return self.control("stats")
@@ -171,21 +198,32 @@ class System:
         self.model = Model(binaries / "fakellm", folder)
 
     def start(self, *executor_options):
-        self.admin_token = base64.b16encode(os.urandom(16)).decode()
-        env = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": self.admin_token}
-        store, socket_path = f"sqlite:{self.folder}/heddle.db", f"unix:{self.folder}/executor.sock"
-        self.address, self.admin_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        self.executor_address = socket_path
-        self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store,
-                                             *executor_options], self.folder, env)
-        wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
-        self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
-                                           self.admin_address, "--store", store, "--executor_target", socket_path],
-                               self.folder, env)
-        self.ctl(None, "health", "--wait", "20")
+        self.prepare(*executor_options)
+        self.start_executor()
+        self.start_gateway()
         self.ctl(self.admin_token, "credential", "add", "--provider", "openai", "--name", "bench", "--base-url", self.model.url,
                  HEDDLE_SECRET="bench")
         self.app_id, self.version_id, self.key = self.import_app("bench", APP)
+
+    def prepare(self, *executor_options):
+        self.admin_token = base64.b16encode(os.urandom(16)).decode()
+        self.env = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": self.admin_token}
+        self.store, self.executor_address = f"sqlite:{self.folder}/heddle.db", f"unix:{self.folder}/executor.sock"
+        self.executor_options = executor_options
+        self.address, self.admin_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+
+    def start_executor(self, waits=True):
+        self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", self.executor_address, "--store",
+                                             self.store, *self.executor_options], self.folder, self.env)
+        if waits:
+            wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
+
+    def start_gateway(self, waits=True):
+        self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
+                                           self.admin_address, "--store", self.store, "--executor_target", self.executor_address],
+                               self.folder, self.env)
+        if waits:
+            self.ctl(None, "health", "--wait", "20")
 
     def import_app(self, name, export):
         """Its id, that of its version, and a key for it."""

@@ -1,17 +1,21 @@
 /*
  * stream_load: see the header. All runs of the loop and its result belong to the queue's thread; the main thread only waits,
- * and while runs are to be left it posts a tick each millisecond, in which those that are due are left.
+ * and while runs are to be left it posts a tick each millisecond, in which those that are due are left. In an open loop it
+ * sleeps until the next run is due and says so; who reads and who moves next_us takes turns (is_awaited).
  */
 #include "tests/bench/stream_load.h"
 
 #include "shared/base/clock.h"
 #include "shared/limits.h"
 #include "shared/rpc/slice.h"
+#include "tests/bench/segments.h"
+#include <math.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 enum { METHOD_STREAM, METHOD_STOP, METHOD_COUNT };
@@ -25,6 +29,7 @@ struct run {
     int64_t start_us, first_us, last_us, leave_us; /* 0: has not come; INT64_MAX: is not left */
     bool is_left, stop_is_in_flight;
     struct stream_seen seen;
+    struct run *next_free; /* open loop */
 };
 
 struct loop {
@@ -33,12 +38,17 @@ struct loop {
     struct load_result *result;
     struct rpc_channel *channel;
     struct rpc_queue *queue;
-    struct rpc_op begin, tick;
+    struct rpc_op begin, tick, due;
     atomic_bool tick_is_posted, has_ended;
-    sem_t ended;
+    sem_t ended, next_is_known;
     uint64_t random;
     size_t in_flight; /* calls, those to StopTask included */
     struct run *runs;
+    /* open loop */
+    struct run *free;
+    int64_t next_us;    /* when the next run is due */
+    bool is_awaited;    /* the main thread sleeps until then, and will post `due` */
+    bool no_more_start; /* set once */
 };
 
 /* xorshift64*: the same runs are left in every load with the same seed. */
@@ -50,7 +60,7 @@ static uint64_t next_random(struct loop *loop)
     return loop->random * 0x2545F4914F6CDD1DULL;
 }
 
-static void start_run(struct run *run);
+static void start_run(struct run *run, int64_t due_us);
 
 static void call_ended(struct loop *loop)
 {
@@ -79,7 +89,7 @@ static void stop_answered(struct rpc_client_call *call, void *arg, const struct 
     if (status->code != STATUS_OK)
         load_result_count(run->loop->result, LOAD_WRONG, status->message);
     if (run->call == NULL && load_may_start(run->loop->options, run->loop->result, clock_monotonic_us()))
-        start_run(run);
+        start_run(run, 0);
     call_ended(run->loop);
 }
 
@@ -136,6 +146,14 @@ static enum load_end end_of(const struct run *run, const struct status *status)
     if (we_cancelled && (status->code == STATUS_CANCELLED ||
                          (status->code == STATUS_OK && seen->verdict == STREAM_OPEN && !seen->is_wrong)))
         return LOAD_CANCELLED;
+    if (run->is_left && run->loop->options->leave_how == LOAD_LEAVE_DEADLINE &&
+        status->code == STATUS_DEADLINE_EXCEEDED && !seen->is_wrong)
+        return LOAD_EXPIRED;
+    if (run->loop->options->wants_limit) {
+        bool says_why = status->reason != NULL && status->retry_ms > 0;
+        bool is_refused = status->code == STATUS_RESOURCE_EXHAUSTED && seen->events == 0;
+        return is_refused && says_why ? LOAD_LIMITED : LOAD_WRONG;
+    }
     if (status->code != STATUS_OK)
         return seen->events == 0 ? LOAD_REFUSED : LOAD_LOST;
     if (seen->is_wrong)
@@ -144,7 +162,9 @@ static enum load_end end_of(const struct run *run, const struct status *status)
     case STREAM_OPEN:
         return LOAD_LOST;
     case STREAM_STOPPED:
-        return run->is_left ? LOAD_STOPPED : LOAD_FAILED;
+        if (!run->is_left)
+            return LOAD_FAILED;
+        return run->loop->options->leave_how == LOAD_LEAVE_DEADLINE ? LOAD_EXPIRED : LOAD_STOPPED;
     case STREAM_FAILED:
         return LOAD_FAILED;
     case STREAM_SUCCEEDED:
@@ -164,7 +184,7 @@ static void record_end(struct run *run, const struct status *status)
                        status_code_name(status->code), status->message, (unsigned long long)run->seen.events,
                        run->seen.words);
     load_result_count(result, end, problem);
-    if (end != LOAD_OK)
+    if (end != LOAD_OK && end != LOAD_LIMITED)
         return;
     result->events += run->seen.events;
     result->messages += run->seen.messages;
@@ -197,6 +217,81 @@ static void run_message(struct rpc_client_call *call, void *arg, const grpc_slic
     rpc_client_next(call);
 }
 
+/* ---- open loop ---- */
+
+static void give_free(struct run *run)
+{
+    run->next_free = run->loop->free;
+    run->loop->free = run;
+}
+
+/* Moments of a Poisson process: what lies between two of them is distributed exponentially. */
+static void move_on(struct loop *loop)
+{
+    double share = (double)(next_random(loop) >> 11) / (double)(1ULL << 53); /* 0 to 1, without 1 */
+    loop->next_us += llround(-log1p(-share) * 1e6 / (double)loop->options->rate);
+}
+
+/* Starts what is due as far as calls are free; then somebody has to wait: the main thread for the time, or we for a call. */
+static void start_due(struct loop *loop)
+{
+    while (loop->free != NULL && loop->next_us <= clock_monotonic_us() &&
+           load_may_start(loop->options, loop->result, loop->next_us)) {
+        struct run *run = loop->free;
+        int64_t due_us = loop->next_us;
+        loop->free = run->next_free;
+        move_on(loop);
+        start_run(run, due_us);
+        if (run->call == NULL)
+            give_free(run);
+    }
+    bool is_over = !load_may_start(loop->options, loop->result, loop->next_us);
+    if (loop->no_more_start || (loop->free == NULL && !is_over))
+        return;
+    loop->no_more_start = is_over;
+    loop->is_awaited = !is_over;
+    (void)sem_post(&loop->next_is_known); /* cannot overflow: once in each turn */
+    if (is_over)
+        call_ended(loop); /* held since begin() */
+}
+
+static void due(struct rpc_op *op, bool ok)
+{
+    (void)ok;
+    struct loop *loop = CONTAINER_OF(op, struct loop, due);
+    loop->is_awaited = false;
+    start_due(loop);
+}
+
+static void begin_open(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->options->in_flight; i++) {
+        loop->runs[i].loop = loop;
+        give_free(&loop->runs[i]);
+    }
+    loop->next_us = loop->result->began_us;
+    move_on(loop);
+    start_due(loop);
+}
+
+/* The main thread. */
+static void tell_what_is_due(struct loop *loop)
+{
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* without it runs start up to 50 us later */
+    for (;;) {
+        while (sem_wait(&loop->next_is_known) != 0)
+            ; /* interrupted: again */
+        if (loop->no_more_start)
+            return;
+        struct timespec until = {.tv_sec = (time_t)(loop->next_us / 1000000),
+                                 .tv_nsec = (long)(loop->next_us % 1000000) * 1000};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL); /* too early does no harm */
+        rpc_queue_post(loop->queue, &loop->due);
+    }
+}
+
+/* ---- both ---- */
+
 static void run_ended(struct rpc_client_call *call, void *arg, const struct status *status)
 {
     (void)call;
@@ -204,15 +299,23 @@ static void run_ended(struct rpc_client_call *call, void *arg, const struct stat
     struct loop *loop = run->loop;
     run->call = NULL;
     record_end(run, status);
+    if (loop->options->rate > 0) {
+        give_free(run);
+        if (!loop->is_awaited)
+            start_due(loop);
+        call_ended(loop);
+        return;
+    }
     /* A run whose StopTask is under way begins anew when that has been answered. */
     if (!run->stop_is_in_flight && load_may_start(loop->options, loop->result, clock_monotonic_us()))
-        start_run(run);
+        start_run(run, 0);
     call_ended(loop);
 }
 
 static const struct rpc_stream_handler run_handler = {.message = run_message, .ended = run_ended};
 
-static void start_run(struct run *run)
+/* due_us: of an open loop, else 0. */
+static void start_run(struct run *run, int64_t due_us)
 {
     struct loop *loop = run->loop;
     const struct load_options *options = loop->options;
@@ -221,9 +324,19 @@ static void start_run(struct run *run)
     grpc_slice request = loop->kind->request(options, run->number);
     struct rpc_client_args args = args_of(loop, METHOD_STREAM);
     run->start_us = clock_monotonic_us();
-    if (options->leave_percent > 0 && next_random(loop) % 100 < options->leave_percent)
-        run->leave_us =
-            run->start_us + (int64_t)(next_random(loop) % ((uint64_t)options->leave_within_ms + 1)) * 1000;
+    if (due_us != 0) {
+        histogram_add(&loop->result->late, run->start_us - due_us);
+        run->start_us = due_us;
+    }
+    if (options->leave_percent > 0 && next_random(loop) % 100 < options->leave_percent) {
+        int64_t after_ms = (int64_t)(next_random(loop) % ((uint64_t)options->leave_within_ms + 1));
+        if (options->leave_how == LOAD_LEAVE_DEADLINE) {
+            run->is_left = true;
+            args.deadline_ms = clock_monotonic_ms() + 1 + after_ms;
+        } else {
+            run->leave_us = run->start_us + after_ms * 1000;
+        }
+    }
     if (rpc_client_stream(loop->channel, &args, request, &run_handler, run, &run->call, &err) != STATUS_OK) {
         grpc_slice_unref(request);
         run->call = NULL;
@@ -242,10 +355,14 @@ static void begin(struct rpc_op *op, bool ok)
     struct loop *loop = CONTAINER_OF(op, struct loop, begin);
     load_result_begin(loop->result);
     loop->in_flight = 1; /* held while runs are started */
+    if (loop->options->rate > 0) {
+        begin_open(loop);
+        return;
+    }
     for (size_t i = 0; i < loop->options->in_flight; i++) {
         loop->runs[i].loop = loop;
         if (load_may_start(loop->options, loop->result, clock_monotonic_us()))
-            start_run(&loop->runs[i]);
+            start_run(&loop->runs[i], 0);
     }
     call_ended(loop);
 }
@@ -253,6 +370,8 @@ static void begin(struct rpc_op *op, bool ok)
 static void wait_for_end(struct loop *loop)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+    if (loop->options->rate > 0)
+        tell_what_is_due(loop);
     while (loop->options->leave_percent > 0 && !atomic_load(&loop->has_ended)) {
         if (!atomic_exchange(&loop->tick_is_posted, true))
             rpc_queue_post(loop->queue, &loop->tick);
@@ -273,6 +392,7 @@ enum status_code stream_load_run(const struct stream_kind *kind, const struct lo
                         .queue = rpc_queues_at(queues, 0),
                         .begin.done = begin,
                         .tick.done = tick,
+                        .due.done = due,
                         .random = options->seed != 0 ? options->seed : 1};
     struct rpc_client_method methods[METHOD_COUNT] = {
         [METHOD_STREAM] = {.path = kind->path}, [METHOD_STOP] = {.path = kind->stop_path}};
@@ -283,7 +403,7 @@ enum status_code stream_load_run(const struct stream_kind *kind, const struct lo
                                           .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES,
                                           .bearer = options->token};
     loop.runs = calloc(options->in_flight, sizeof *loop.runs);
-    if (loop.runs == NULL || sem_init(&loop.ended, 0, 0) != 0) {
+    if (loop.runs == NULL || sem_init(&loop.ended, 0, 0) != 0 || sem_init(&loop.next_is_known, 0, 0) != 0) {
         free(loop.runs);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "load: no memory");
     }
@@ -293,9 +413,11 @@ enum status_code stream_load_run(const struct stream_kind *kind, const struct lo
     if (rc == STATUS_OK) {
         rpc_queue_post(loop.queue, &loop.begin);
         wait_for_end(&loop);
+        segments_count(options->target, &result->segments_in, &result->segments_out);
     }
     rpc_channel_free(loop.channel);
-    (void)sem_destroy(&loop.ended); /* nobody waits on it */
+    (void)sem_destroy(&loop.ended); /* nobody waits on them */
+    (void)sem_destroy(&loop.next_is_known);
     free(loop.runs);
     return rc;
 }

@@ -1,5 +1,6 @@
 /*
- * stream_load: a closed loop of server-streaming calls: as one run ends, the next begins.
+ * stream_load: server-streaming calls. In a closed loop the next run begins as one ends; in an open one runs begin when they
+ * are due, by a rate.
  * Threads  the loop lives on the one queue's thread; stream_load_run() waits for it on another.
  */
 #pragma once
