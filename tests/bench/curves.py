@@ -2,8 +2,8 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 430
-LEFT, RIGHT, TOP, BOTTOM = 76, 20, 46, 96  # what is around the plot: axis, title, caption
+WIDTH, HEIGHT = 760, 440
+LEFT, RIGHT, TOP, BOTTOM = 76, 30, 46, 108  # what is around the plot: axis, title, caption
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 15px; font-weight: 600 } .small { font-size: 11px; fill: #57606a }
 .back { fill: #ffffff } .grid { stroke: #d0d7de; stroke-width: 1 } .line { fill: none; stroke-width: 2 } .dash { stroke-dasharray: 6 4 }
@@ -103,7 +103,7 @@ FILES = {"curve": ("bench-latency.svg", "Latency over load", latency, lambda raw
 
 def draw(raw, about, folder):
     """Writes the curves of what was measured; (file name, title) of each."""
-    caption = [f"start → llm → answer, all recorded; {about['machine']}, {about['cores']} cores with model and generator on them",
+    caption = [about["runs"], f"{about['machine']}, {about['cores']} cores with model and generator on them, {about['build']}",
                f"commit {about['commit']}, {about['date']}, kernel {about['kernel']}"]
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []

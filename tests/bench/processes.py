@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.request
 
+DURABILITY = "power"
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 APP = """\
 app:
@@ -214,7 +215,7 @@ class System:
 
     def start_executor(self, waits=True):
         self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", self.executor_address, "--store",
-                                             self.store, *self.executor_options], self.folder, self.env)
+                                             self.store, "--durability", DURABILITY, *self.executor_options], self.folder, self.env)
         if waits:
             wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
 
