@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { EXIT_USAGE = 2, OUTPUT_BYTES_MAX = 64 * 1024 * 1024 };
 enum { INPUTS_BYTES_MAX = 16 * 1024 * 1024, INPUTS_BYTES_READ = 64 * 1024 }; /* of a file; at once */
@@ -300,6 +301,16 @@ static bool print_result(const struct bench *bench, const struct load_result *re
     return is_printed;
 }
 
+/* Direct calls have a connection each. */
+static void raise_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* up to the hard limit is always allowed */
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct bench bench = {
@@ -319,6 +330,7 @@ int main(int argc, char **argv)
     if (bench.load.count == 0 && bench.load.duration_ms == 0)
         bench.load.duration_ms = 5000;
 
+    raise_open_files();
     enum status_code rc = load_result_init(&result, &bench.load, &err);
     if (rc == STATUS_OK)
         rc = bench.kind == KIND_DIRECT ? direct_load_run(&bench.load, &result, &err)

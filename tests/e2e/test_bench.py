@@ -11,6 +11,7 @@ from conftest import BIN, SOURCE
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 import curves  # noqa: E402
 import figures  # noqa: E402
+import processes  # noqa: E402
 
 PARTS = "load,refs,first,streams,open,idle,curve,leave,leaks"
 
@@ -88,16 +89,38 @@ def test_a_missed_figure_shows_in_the_exit_code():
     assert run("--only", "load", "--seconds", "1", "--no-judge").returncode == 0
 
 
-def test_a_wrong_answer_is_a_fault(tmp_path):
-    """The generator compares texts: a model that says something else is seen."""
-    import processes
-    system = processes.System(BIN, tmp_path)
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    own = processes.System(BIN, tmp_path_factory.mktemp("bench"))
     try:
-        system.start()
-        system.model.answer_with(reply="one three")
-        done = subprocess.run([BIN / "load_bench", "--gateway", system.address, "--count", "5", "--answer", "one two"],
-                              env={**os.environ, "HEDDLE_TOKEN": system.key}, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["runs"]["wrong"] == 5
+        own.start()
+        yield own
     finally:
-        assert set(system.stop().values()) == {0}
+        assert set(own.stop().values()) == {0}
+
+
+def load(system, *words):
+    done = subprocess.run([BIN / "load_bench", "--gateway", system.address, *words], env={**os.environ, "HEDDLE_TOKEN": system.key},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_generator_compares_texts(system):
+    system.model.answer_with(reply="one three")
+    assert load(system, "--count", "5", "--answer", "one two")["runs"]["wrong"] == 5
+
+
+def test_the_generator_sees_refusals(system):
+    """Whoever wants a refusal over a limit takes no answer for one."""
+    system.model.answer_with(reply="fine")
+    assert load(system, "--count", "5", "--limited")["runs"]["wrong"] == 5
+
+
+def test_latency_of_an_open_loop_counts_from_when_a_run_was_due(system):
+    """Twenty runs become due at about the same time, one after the other is made, each takes 20 ms: the middle one waits for ten."""
+    system.model.answer_with(reply="fine", first_token_ms=20)
+    got = load(system, "--rate", "10000", "--in-flight", "1", "--count", "20")
+    assert got["runs"]["ok"] == 20
+    assert got["elapsed_us"] >= 400_000
+    assert got["whole_us"]["p50"] >= 190_000 and got["late_us"]["max"] >= 360_000, got
