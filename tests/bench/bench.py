@@ -64,7 +64,12 @@ class Bench:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def ended_load(self, child, system=None):
-        out, err = child.communicate()
+        try:
+            out, err = child.communicate()
+        except BaseException:  # the bench is to end
+            child.kill()
+            child.wait()
+            raise
         (system or self.system).check()
         if child.returncode != 0:
             raise Broken(f"load_bench: {err.strip()}")

@@ -1,11 +1,11 @@
-"""Where the time of a run goes: perf, by library and by system call. Needs the tool and the right to use it."""
+"""Where the time of a run goes: perf, by thread and library, by function, by system call. Needs the tool and the right to use it."""
 import re
 import shutil
 import signal
 import subprocess
 
-from bench import IN_FLIGHT, WORDS
-from processes import Broken, wait_until
+from bench import IN_FLIGHT, WORDS, words_of
+from processes import Broken, thread_group, wait_until
 
 NAMES = ("gateway", "executor")
 SECONDS, TOP = 5, 25
@@ -24,11 +24,19 @@ def group_of(library, symbol):
 
 
 def read_report(text):
-    """(share, library, symbol) of each line."""
+    """(share, thread, library, symbol) of each line."""
     for line in text.splitlines():
-        fields = [field.strip() for field in line.split(";", 2)]
-        if len(fields) == 3 and fields[0].endswith("%"):
-            yield float(fields[0][:-1]) / 100, fields[1], fields[2]
+        fields = [field.strip() for field in line.split(";", 3)]
+        if len(fields) == 4 and fields[0].endswith("%"):
+            yield float(fields[0][:-1]) / 100, thread_group(fields[1], fields[1].startswith("heddle-")), fields[2], fields[3]
+
+
+def summed(pairs):
+    """{key: sum of its values}, the largest first."""
+    sums = {}
+    for key, value in pairs:
+        sums[key] = sums.get(key, 0) + value
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
 
 def beside(bench, commands, seconds):
@@ -54,22 +62,27 @@ def samples(bench):
     kept = {}
     for name in NAMES:
         us = got["used"][name]["cpu_us"] / runs
-        done = subprocess.run(["perf", "report", "-i", files[name], "--stdio", "--no-children", "-F", "overhead,dso,sym", "-t", ";",
+        done = subprocess.run(["perf", "report", "-i", files[name], "--stdio", "--no-children", "-F", "overhead,comm,dso,sym", "-t", ";",
                                "--percent-limit", "0"], capture_output=True, text=True)
-        lines = sorted(read_report(done.stdout), reverse=True)
+        lines = list(read_report(done.stdout))
         if not lines:
             raise Broken(f"perf: nothing was recorded of {name}: {done.stderr.strip()[:300]}")
-        groups = {}
-        for share, library, symbol in lines:
-            group = group_of(library, symbol)
-            groups[group] = groups.get(group, 0) + share
-        kept[name] = {"us_per_run": us, "groups": groups, "symbols": lines[:200]}
-        for group, share in sorted(groups.items(), key=lambda item: -item[1]):
-            bench.row("perf", f"{name}: {group}", us * share, "us", f"{100 * share:.1f} % of {us:.0f} us per run")
-    for name in NAMES:
-        for share, library, symbol in kept[name]["symbols"][:TOP]:
-            bench.row("perf", f"{name}: {symbol[4:]}"[:62], kept[name]["us_per_run"] * share, "us",
-                      f"{group_of(library, symbol)}, {library}")
+        by_group = summed((group_of(library, symbol), share * us) for share, _, library, symbol in lines)
+        by_thread = {}
+        for share, thread, library, symbol in lines:
+            by_thread.setdefault(thread, []).append((group_of(library, symbol), share * us))
+        by_thread = {thread: summed(pairs) for thread, pairs in by_thread.items()}
+        by_symbol = summed(((symbol[4:], library), share * us) for share, _, library, symbol in lines)
+        kept[name] = {"us_per_run": us, "groups": by_group, "threads": by_thread,
+                      "symbols": [[*key, of] for key, of in list(by_symbol.items())[:200]]}
+        for group, of in by_group.items():
+            bench.row("perf", f"{name}: {group}", of, "us", f"{100 * of / us:.1f} % of {us:.0f} us per run")
+        for thread, split in sorted(by_thread.items(), key=lambda item: -sum(item[1].values())):
+            if sum(split.values()) >= 1:
+                bench.row("perf", f"{name}, thread {thread}", sum(split.values()), "us",
+                          words_of({group: of for group, of in split.items() if of >= 0.5}))
+        for (symbol, library), of in list(by_symbol.items())[:TOP]:
+            bench.row("perf", f"{name}: {symbol}"[:62], of, "us", library)
     return kept
 
 
