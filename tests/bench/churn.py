@@ -28,16 +28,13 @@ def leave(bench):
                             "--in-flight", 50, "--query", part)
         wait_until(lambda: system.model.stats()["in_flight"] == 0, 15, f"{part}: the model's requests end")
         left = {f"{part} {number}": at_ms for number, at_ms in got.pop("left")}
-        late = []
-        for request in system.model.requests():
-            query = request["body"]["messages"][-1]["content"]
-            if query in left and request["end"] in ("client_closed", "reset"):
-                late.append(max(0.0, request["ended_at"]["monotonic_ms"] - left[query]))
-        late.sort()
+        seen = [(request, request["body"]["messages"][-1]["content"]) for request in system.model.requests()]
+        seen = [(request, query) for request, query in seen if query in left]
+        late = sorted(max(0.0, request["ended_at"]["monotonic_ms"] - left[query]) for request, query in seen
+                      if request["end"] in ("client_closed", "reset"))
         got["left_to_end_ms"] = late
-        unseen = len(left) - len(late)
-        if how == "stop" and unseen:
-            bench.fault(f"{part}: {unseen} of {len(left)} stopped runs did not end at the model")
+        if len(late) < len(seen):
+            bench.fault(f"{part}: the model was asked for {len(seen)} runs that were left, and saw {len(late)} of them end early")
         bench.row("leave", f"{how}: requests the model saw end", len(late), "", f"of {len(left)}; others had not been sent")
         for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1)):
             value = late[min(len(late) - 1, int(share * len(late)))] if late else 0

@@ -52,20 +52,22 @@ def refs(bench):
 
 
 def first(bench):
-    """One call at a time: Heddle and the direct call in turns, so that both see the same machine; each turn is a pair."""
+    """One call at a time: Heddle, the direct call and a bare gRPC stream in turns, so that all see the same machine."""
     bench.system.model.answer_with(reply=WORDS)
-    turns, pairs = 5, []
+    turns, seen = 5, []
     for turn in range(turns):
         count = bench.sizes.first // turns
-        got = bench.gateway(f"first-{turn}", "--count", count, "--answer", WORDS)
-        pairs.append((got, bench.measure(f"first-direct-{turn}", "--direct", bench.system.model.url, "--count", count)))
-    middle = lambda side, key, share: sorted(pair[side][key][share] for pair in pairs)[turns // 2]  # noqa: E731
-    kept = bench.raw["first"] = {"added_us": {}, "direct_us": {}}
+        seen.append((bench.gateway(f"first-{turn}", "--count", count, "--answer", WORDS),
+                     bench.measure(f"first-direct-{turn}", "--direct", bench.system.model.url, "--count", count),
+                     bench.measure(f"first-hop-{turn}", "--hop", "--count", count)))
+    middle = lambda side, key, share: sorted(of_turn[side][key][share] for of_turn in seen)[turns // 2]  # noqa: E731
+    kept = bench.raw["first"] = {"added_us": {}, "direct_us": {}, "hop_us": {}}
     for share in ("p50", "p99"):
-        ours, bare = (middle(side, "first_token_us", share) for side in (0, 1))
-        kept["added_us"][share], kept["direct_us"][share] = ours - bare, bare
+        ours, bare, hop = (middle(side, "first_token_us", share) for side in range(3))
+        kept["added_us"][share], kept["direct_us"][share], kept["hop_us"][share] = ours - bare, bare, hop
         bench.row("first", f"first token, {share}", ours, "us", f"direct: {bare} us")
         bench.row("first", f"first token, {share}, added by Heddle", ours - bare, "us", f"{ours / max(1, bare):.1f} x direct")
+        bench.row("first", f"bare gRPC stream: first message with text, {share}", hop, "us")
     bench.row("first", "whole run, p50", middle(0, "whole_us", "p50"), "us", f"direct: {middle(1, 'whole_us', 'p50')} us")
 
 

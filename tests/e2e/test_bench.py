@@ -35,7 +35,7 @@ def test_short_bench(tmp_path):
         assert runs["ok"] == runs["started"] > 0
     ends = got["raw"]["leaks"]["ends"]
     assert all(ends[end] > 0 for end in ("ok", "cancelled", "stopped", "expired", "failed", "runs of killed callers")), ends
-    assert [point["runs"] for point in got["raw"]["open"]["points"]] == [0, 100, 200, 300, 400, 500]
+    assert [point["begun"] for point in got["raw"]["open"]["points"]] == [0, 100, 200, 300, 400, 500]
     used = got["raw"]["load"]["used"]["executor"]["threads_us"]
     assert {"rpc", "worker", "journal", "store", "checkpoint"} <= set(used), used
     for name, _, _, _ in curves.FILES.values():
@@ -51,7 +51,7 @@ def load_of(per_second, cpu_us):
 
 
 def first_of(p50_us, p99_us):
-    return {"first": {"added_us": {"p50": p50_us, "p99": p99_us}, "direct_us": {"p50": 1, "p99": 1}}}
+    return {"first": {"added_us": {"p50": p50_us, "p99": p99_us}, "direct_us": {"p50": 1, "p99": 1}, "hop_us": {"p50": 1, "p99": 1}}}
 
 
 def streams_of(ok, gap_us, cpu_us):
