@@ -124,6 +124,13 @@ class Bench:
         own_s = sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
         return machine_busy_us() - sum(p.cpu_us() for p in self.system.processes().values()) - own_s * 1e6
 
+    def is_alive(self):
+        try:
+            self.system.check()
+        except Broken:
+            return False
+        return True
+
     def run(self, parts):
         """parts: (name, function of this bench)."""
         for name, part in parts:
@@ -133,7 +140,8 @@ class Bench:
                 part(self)
             except Broken as why:
                 self.fault(f"{name}: {why}")
-                return
+                if not self.is_alive():
+                    return
             self.others[name] = max(0, self.others_us() - others_us) / 1e6 / (time.monotonic() - began_s)
 
 

@@ -124,8 +124,8 @@ def refusals(bench):
     finally:
         holder.kill()
         holder.communicate()
+        system.ctl(system.admin_token, "app", "set", system.app_id, "--max-active", "0")
     wait_until(lambda: system.model.stats()["in_flight"] == 0, 20, "refusals: the one run ends with its caller")
-    system.ctl(system.admin_token, "app", "set", system.app_id, "--max-active", "0")
     if (seen["received"], seen["in_flight"]) != (1, 1):
         bench.fault(f"refusals: one run was admitted, but the model saw {seen}")
     refused = max(1, got["runs"]["limited"])
