@@ -1,8 +1,10 @@
 /* heddle-gateway: checks who calls and relays runs. Options, start, end, migrate, doctor. */
 #include "gateway/admin/admin.h"
 #include "gateway/api/gateway.h"
+#include "gateway/auth/tokens.h"
 #include "shared/base/clock.h"
 #include "shared/base/process.h"
+#include "shared/http/client.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
 #include "shared/rpc/doctor.h"
@@ -16,6 +18,7 @@
 
 struct config {
     const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
+    const char *jwt_secret, *jwt_issuers;
     const char *log_level, *log_format;
     const char *directory; /* of `backup` */
     int64_t rpc_threads, max_runs, grace_seconds;
@@ -34,6 +37,10 @@ static const struct option options[] = {
     {ROW(admin_token), .kind = OPTION_SECRET,
      .help = "bearer token of administrators; two with a comma while it is changed; none: administration is "
              "off."},
+    {ROW(jwt_secret), .kind = OPTION_SECRET,
+     .help = "key of Dify's passports (HS256), at least 32 bytes; none: no passports are taken."},
+    {ROW(jwt_issuers), .kind = OPTION_FILE,
+     .help = "JSON file of issuers whose tokens are taken (docs/operations.md)."},
     OPTION_MASTER_KEY(struct config),
     OPTION_INSECURE(struct config),
     OPTION_RPC_THREADS(struct config),
@@ -70,6 +77,8 @@ struct process {
     struct store *store, *records;
     struct instance *instance;
     struct links *links;
+    bool has_http;
+    struct tokens *tokens;
     struct gateway *gateway;
     struct admin *admin;
     struct rpc_server *public_server, *admin_server;
@@ -111,8 +120,42 @@ static enum status_code open_store(struct process *p, const struct config *confi
     return STATUS_OK;
 }
 
+static struct tokens_options tokens_options_of(const struct config *config)
+{
+    return (struct tokens_options){
+        .jwt_secret = config->jwt_secret, .jwt_issuers = config->jwt_issuers, .allow_http = config->insecure};
+}
+
+/* Says each mistake in a line of its own. */
+static void log_mistakes(const char *event, const struct buf *mistakes)
+{
+    struct str rest = buf_str(mistakes), line;
+    while (rest.len > 0 && str_split(&rest, '\n', &line))
+        log_error(event, LOG_STR("words", line));
+}
+
+/* bytes. What is said of mistakes in one file. */
+#define MISTAKES_BYTES_MAX ((size_t)256 * 1024)
+
+/* Whose tokens are taken. Before threads start: libcurl wants to be the first. */
+static enum status_code start_tokens(struct process *p, const struct config *config, struct status *err)
+{
+    const struct tokens_options tokens_options = tokens_options_of(config);
+    struct buf mistakes;
+    if (http_global_init(err) != STATUS_OK)
+        return err->code;
+    p->has_http = true;
+    buf_init(&mistakes, MISTAKES_BYTES_MAX);
+    enum status_code rc = tokens_new(&tokens_options, &mistakes, &p->tokens, err);
+    log_mistakes("token_option_wrong", &mistakes);
+    buf_fini(&mistakes);
+    return rc;
+}
+
 static enum status_code start(struct process *p, const struct config *config, struct status *err)
 {
+    if (start_tokens(p, config, err) != STATUS_OK)
+        return err->code;
     long threads = config->rpc_threads > 0 ? (long)config->rpc_threads : sysconf(_SC_NPROCESSORS_ONLN) / 4;
     if (rpc_queues_new(threads < 1 ? 1 : (size_t)threads, &p->queues, err) != STATUS_OK)
         return err->code;
@@ -125,6 +168,7 @@ static enum status_code start(struct process *p, const struct config *config, st
                                                     .store = p->store,
                                                     .records = p->records,
                                                     .links = p->links,
+                                                    .tokens = p->tokens,
                                                     .instance_id = p->instance_id,
                                                     .runs_max = (size_t)config->max_runs};
     if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK)
@@ -135,7 +179,8 @@ static enum status_code start(struct process *p, const struct config *config, st
                                                 .test_credential = LINK_TEST_CREDENTIAL,
                                                 .app_deleted = gateway_app_deleted,
                                                 .app_deleted_arg = p->gateway,
-                                                .tokens = config->admin_token};
+                                                .tokens = config->admin_token,
+                                                .jwt = p->tokens};
     if (admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
         rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
         rpc_reflection_new(&p->reflection, err) != STATUS_OK || rpc_queues_start(p->queues, err) != STATUS_OK)
@@ -156,7 +201,8 @@ static void stop(struct process *p, int64_t until_ms)
         rpc_server_stop(p->admin_server, until_ms);
     if (p->public_server != NULL)
         rpc_server_stop(p->public_server, until_ms);
-    store_close(p->store); /* answers what was asked; the queues still run */
+    tokens_stop(p->tokens); /* answers who waits for keys; the queues still run */
+    store_close(p->store);  /* answers what was asked */
     while (p->gateway != NULL && gateway_live_runs(p->gateway) > 0) {
         /* Executors' streams were cancelled with their callers; they end in a moment. */
         (void)process_wait_signal(2);
@@ -172,6 +218,9 @@ static void stop(struct process *p, int64_t until_ms)
     rpc_reflection_free(p->reflection);
     admin_free(p->admin);
     gateway_free(p->gateway);
+    tokens_free(p->tokens);
+    if (p->has_http)
+        http_global_fini();
 }
 
 static void set_serving(struct process *p, enum rpc_serving serving)

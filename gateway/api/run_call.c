@@ -5,7 +5,6 @@
  */
 #include "gateway/api/run_call.h"
 
-#include "gateway/auth/principal.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/rpc/slice.h"
@@ -20,6 +19,7 @@ void run_call_unref(struct run_call *run)
     if (--run->refs > 0)
         return;
     request_free(&run->request);
+    bearer_fini(&run->bearer);
     grant_unref(run->grant);
     atomic_fetch_sub(&run->gateway->live_runs, 1);
     free(run);
@@ -246,7 +246,7 @@ static grpc_slice pack_request(struct run_call *run)
     request.version_id = run->version_id;
     request.version_hash = (ProtobufCBinaryData){SHA256_BYTES, (uint8_t *)target->content_hash};
     request.end_user_id = run->task.end_user_id;
-    request.end_user_type = PRINCIPAL_SERVICE_API;
+    request.end_user_type = (char *)principal_type(run->bearer.principal);
     request.conversation_id = run->conversation_id;
     request.conversation_is_new = run->is_new_conversation;
     request.message_id = run->message_id;
@@ -308,7 +308,7 @@ static void go(struct run_call *run)
         uuid_format(uuid_v7(), run->task.run_id);
     snprintf(run->task.app_id, sizeof run->task.app_id, "%.*s", STR_ARG(target->app_id));
     snprintf(run->version_id, sizeof run->version_id, "%.*s", STR_ARG(target->version_id));
-    principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
+    principal_end_user_id(run->bearer.principal, target->workspace_id, target->app_id,
                           request_user(&run->request), run->task.end_user_id);
     if (run->request.service == RUN_CHAT) {
         struct str conversation_id = str_c(run->request.chat->conversation_id);
@@ -403,6 +403,8 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     if (rc == STATUS_OK)
         rc = request_read(&run->request, rpc_call_request(run->call), &err);
     if (rc == STATUS_OK)
+        rc = request_take_user(&run->request, run->bearer.principal, &err);
+    if (rc == STATUS_OK)
         rc = request_check(&run->request, &err);
     struct str version_id = rc == STATUS_OK ? request_version_id(&run->request) : STR("");
     if (rc != STATUS_OK)
@@ -443,7 +445,7 @@ static void start(struct rpc_call *call, enum run_service service)
     run->request.service = service;
     run->bearer.done = authenticated;
     ((struct run_state *)rpc_call_state(call))->run = run;
-    bearer_find(&run->bearer, gateway->keys, call);
+    bearer_find(&run->bearer, gateway, call, SCOPE_RUN);
 }
 
 void chat_start(struct rpc_call *call)
