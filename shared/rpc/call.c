@@ -117,8 +117,13 @@ int64_t rpc_call_deadline_ms(const struct rpc_call *call)
 
 struct str rpc_call_metadata(const struct rpc_call *call, const char *key)
 {
+    return rpc_call_metadata_nth(call, key, 0);
+}
+
+struct str rpc_call_metadata_nth(const struct rpc_call *call, const char *key, size_t nth)
+{
     for (size_t i = 0; i < call->metadata.count; i++) {
-        if (grpc_slice_str_cmp(call->metadata.metadata[i].key, key) == 0)
+        if (grpc_slice_str_cmp(call->metadata.metadata[i].key, key) == 0 && nth-- == 0)
             return rpc_slice_str(&call->metadata.metadata[i].value);
     }
     return (struct str){NULL, 0};
