@@ -46,6 +46,3 @@ struct otlp_stats {
     uint64_t sent, dropped, failures;
 };
 struct otlp_stats otlp_stats(struct otlp *otlp);
-
-/* For the doctor: does the collector take an empty request? UNAVAILABLE, or what is wrong with the options. */
-enum status_code otlp_check(const struct otlp_options *options, struct status *err);
