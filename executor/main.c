@@ -6,6 +6,8 @@
 #include "shared/http/client.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
+#include "shared/otlp/doctor.h"
+#include "shared/otlp/settings.h"
 #include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
 #include "shared/rpc/reflection.h"
@@ -17,10 +19,10 @@
 
 struct config {
     const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file,
-        *durability, *all_resting, *model_http;
+        *durability, *all_resting, *model_http, *otlp_endpoint, *otlp_headers, *otlp_sample_ratio;
     int64_t model_connect_seconds, model_first_seconds, model_idle_seconds, model_total_seconds,
         waiting_calls, workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
-    bool insecure;
+    bool insecure, trace_models;
 };
 
 #define ROW(field) .name = #field, .offset = offsetof(struct config, field)
@@ -65,6 +67,9 @@ static const struct option options[] = {
      .help = "seconds that one run may take."},
     {ROW(ca_file), .kind = OPTION_FILE,
      .help = "PEM file of authorities that model providers are checked against; none: the system's."},
+    OPTIONS_OTLP(struct config),
+    {ROW(trace_models), .kind = OPTION_BOOL, .fallback = "yes",
+     .help = "tell model providers which trace a request is part of (traceparent, tracestate)."},
     OPTION_GRACE_SECONDS(struct config),
     OPTION_LOG_LEVEL(struct config),
     OPTION_LOG_FORMAT(struct config),
@@ -85,6 +90,7 @@ static const struct program program = {
 
 /* Everything that is made at the start, in that order, and ended in stop(). */
 struct process {
+    struct otlp *otlp;
     struct rpc_queues *queues;
     struct store *store, *records;
     struct instance *instance;
@@ -167,6 +173,8 @@ static enum status_code start_services(struct process *p, const struct config *c
         .token = config->executor_token,
         .ca_file = config->ca_file,
         .address = own_address(config),
+        .otlp = p->otlp,
+        .tells_models = config->trace_models,
         .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
     };
     if (executor_new(&executor_options, &p->executor, err) != STATUS_OK ||
@@ -178,6 +186,17 @@ static enum status_code start_services(struct process *p, const struct config *c
         rpc_reflection_add(p->reflection, p->server, err) != STATUS_OK)
         return err->code;
     return rpc_server_start(p->server, err);
+}
+
+static struct otlp_options otlp_options_of(const struct config *config, const char *instance_id)
+{
+    return (struct otlp_options){.endpoint = config->otlp_endpoint,
+                                 .headers = config->otlp_headers,
+                                 .sample_ratio = config->otlp_sample_ratio,
+                                 .ca_file = config->ca_file,
+                                 .service = "heddle-executor",
+                                 .version = HEDDLE_VERSION,
+                                 .instance = instance_id};
 }
 
 /* Threads that read records: a long conversation does not hold up the next one. */
@@ -216,10 +235,16 @@ static enum status_code start(struct process *p, const struct config *config, st
         return status_prefix(err, "store");
     if (open_records(p, config, err) != STATUS_OK)
         return err->code;
+    const struct otlp_options otlp_options = otlp_options_of(config, p->instance_id);
+    if (config->otlp_endpoint != NULL && otlp_new(&otlp_options, &p->otlp, err) != STATUS_OK)
+        return err->code;
     if (start_services(p, config, err) != STATUS_OK)
         return err->code;
     return rpc_queues_start(p->queues, err);
 }
+
+/* ms. For the last spans to reach their collector. */
+#define TRACES_MS 2000
 
 /* Ends whatever start() has made, also half of it. */
 static void stop(struct process *p, int64_t until_ms)
@@ -241,6 +266,7 @@ static void stop(struct process *p, int64_t until_ms)
     rpc_reflection_free(p->reflection);
     rpc_queues_free(p->queues);
     rpc_health_free(p->health);
+    otlp_close(p->otlp, clock_monotonic_ms() + TRACES_MS);
     http_global_fini();
 }
 
@@ -350,6 +376,8 @@ static int doctor(const struct config *config, int64_t files)
     err.code = doctor_check_address(config->listen, &err);
     failures += doctor_line("listen address is free", &err,
                             "end who listens there (it may be this executor), or change --listen");
+    const struct otlp_options otlp_options = otlp_options_of(config, "doctor");
+    failures += otlp_doctor(&otlp_options);
     failures += doctor_files(files);
     return failures == 0 ? 0 : 1;
 }

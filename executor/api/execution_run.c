@@ -64,6 +64,8 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
 static void refused(struct job *job, const struct status *status)
 {
     struct execution *x = execution_of(job);
+    if (tracing_is_recorded(&x->trace))
+        run_trace_refused(&x->trace, x->request, status);
     pthread_mutex_lock(&x->lock);
     execution_finish(x, status);
     pthread_mutex_unlock(&x->lock);
@@ -163,17 +165,30 @@ static bool is_node_end(enum run_event_kind kind)
     return kind == EVENT_NODE_FINISHED || kind == EVENT_ITERATION_COMPLETED || kind == EVENT_LOOP_COMPLETED;
 }
 
+static void trace_event(const struct execution *x, const struct run_event *event)
+{
+    if (is_node_end(event->kind))
+        run_trace_node(&x->trace, &event->node);
+    else if (event->kind == EVENT_WORKFLOW_FINISHED)
+        run_trace_end(&x->trace, x->request, &event->finished);
+}
+
 static bool tells_the_end(enum run_event_kind kind)
 {
     return kind == EVENT_MESSAGE_END || kind == EVENT_WORKFLOW_FINISHED || kind == EVENT_ERROR;
 }
 
-static void log_end(const struct job *job, const struct event_finished *finished)
+/* trace_id is empty where there is no trace. */
+static void log_end(const struct execution *x, const struct event_finished *finished)
 {
+    const struct job *job = &x->job;
+    char trace_id[2 * TRACE_ID_BYTES + 1] = "";
+    if (x->trace.is_on)
+        trace_id_format(&x->trace.context, trace_id);
     log_info("run_finished", LOG_C("run_id", job->run_id), LOG_C("app_id", job->app_id),
              LOG_INT("status", finished->status), LOG_INT("end_reason", finished->reason),
              LOG_INT("took_ms", finished->elapsed_ms), LOG_INT("steps", finished->total_steps),
-             LOG_INT("tokens", finished->total_tokens));
+             LOG_INT("tokens", finished->total_tokens), LOG_C("trace_id", trace_id));
 }
 
 /* Under the lock: the event goes out, or waits for the record. */
@@ -205,6 +220,8 @@ static void emit(struct job *job, const struct run_event *event)
         keep_begin(x, job->run, event);
     if (is_kept && is_node_end(event->kind))
         keep_node(x, &event->node);
+    if (tracing_is_recorded(&x->trace))
+        trace_event(x, event);
     if (is_kept && (event->kind == EVENT_MESSAGE || event->kind == EVENT_MESSAGE_REPLACE))
         record_text(&x->record, event);
     pthread_mutex_lock(&x->lock);
@@ -212,7 +229,7 @@ static void emit(struct job *job, const struct run_event *event)
     pthread_mutex_unlock(&x->lock);
     if (event->kind != EVENT_WORKFLOW_FINISHED)
         return;
-    log_end(job, &event->finished);
+    log_end(x, &event->finished);
     if (x->record.has_begun)
         keep_end(x, job->run, &event->finished);
 }
