@@ -7,6 +7,8 @@
 #include "shared/http/client.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
+#include "shared/otlp/doctor.h"
+#include "shared/otlp/settings.h"
 #include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
 #include "shared/rpc/reflection.h"
@@ -19,6 +21,7 @@
 struct config {
     const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
     const char *jwt_secret, *jwt_issuers;
+    const char *otlp_endpoint, *otlp_headers, *otlp_sample_ratio;
     const char *log_level, *log_format;
     const char *directory; /* of `backup` */
     int64_t rpc_threads, max_runs, grace_seconds;
@@ -46,6 +49,7 @@ static const struct option options[] = {
     OPTION_RPC_THREADS(struct config),
     {ROW(max_runs), .kind = OPTION_INT, .fallback = "20000", .min = 1, .max = 1000000,
      .help = "runs at a time, about 40 kB each; more are refused."},
+    OPTIONS_OTLP(struct config),
     OPTION_GRACE_SECONDS(struct config),
     OPTION_LOG_LEVEL(struct config),
     OPTION_LOG_FORMAT(struct config),
@@ -78,6 +82,7 @@ struct process {
     struct instance *instance;
     struct links *links;
     bool has_http;
+    struct otlp *otlp;
     struct tokens *tokens;
     struct gateway *gateway;
     struct admin *admin;
@@ -152,6 +157,16 @@ static enum status_code start_tokens(struct process *p, const struct config *con
     return rc;
 }
 
+static struct otlp_options otlp_options_of(const struct config *config, const char *instance_id)
+{
+    return (struct otlp_options){.endpoint = config->otlp_endpoint,
+                                 .headers = config->otlp_headers,
+                                 .sample_ratio = config->otlp_sample_ratio,
+                                 .service = "heddle-gateway",
+                                 .version = HEDDLE_VERSION,
+                                 .instance = instance_id};
+}
+
 static enum status_code start(struct process *p, const struct config *config, struct status *err)
 {
     if (start_tokens(p, config, err) != STATUS_OK)
@@ -164,11 +179,15 @@ static enum status_code start(struct process *p, const struct config *config, st
         return err->code;
     if (links_new(config->executor_target, config->executor_token, &p->links, err) != STATUS_OK)
         return status_prefix(err, "executor_target");
+    const struct otlp_options otlp_options = otlp_options_of(config, p->instance_id);
+    if (config->otlp_endpoint != NULL && otlp_new(&otlp_options, &p->otlp, err) != STATUS_OK)
+        return err->code;
     const struct gateway_options gateway_options = {.queues = p->queues,
                                                     .store = p->store,
                                                     .records = p->records,
                                                     .links = p->links,
                                                     .tokens = p->tokens,
+                                                    .otlp = p->otlp,
                                                     .instance_id = p->instance_id,
                                                     .runs_max = (size_t)config->max_runs};
     if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK)
@@ -193,6 +212,9 @@ static enum status_code start(struct process *p, const struct config *config, st
         return err->code;
     return STATUS_OK;
 }
+
+/* ms. For the last spans to reach their collector. */
+#define TRACES_MS 2000
 
 /* Ends whatever start() has made, also half of it. */
 static void stop(struct process *p, int64_t until_ms)
@@ -219,6 +241,7 @@ static void stop(struct process *p, int64_t until_ms)
     admin_free(p->admin);
     gateway_free(p->gateway);
     tokens_free(p->tokens);
+    otlp_close(p->otlp, clock_monotonic_ms() + TRACES_MS);
     if (p->has_http)
         http_global_fini();
 }
@@ -376,6 +399,8 @@ static int doctor(const struct config *config, int64_t files)
         doctor_line("admin_listen address is free", &err, "end who listens there, or change --admin_listen");
     err.code = doctor_check_serving(config->executor_target, config->executor_token, &err);
     failures += doctor_line("an executor serves", &err, "start heddle-executor, or change --executor_target");
+    const struct otlp_options otlp_options = otlp_options_of(config, "doctor");
+    failures += otlp_doctor(&otlp_options);
     failures += doctor_files(files);
     return failures == 0 ? 0 : 1;
 }

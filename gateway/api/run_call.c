@@ -5,6 +5,7 @@
  */
 #include "gateway/api/run_call.h"
 
+#include "gateway/api/run_span.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/rpc/slice.h"
@@ -21,6 +22,7 @@ void run_call_unref(struct run_call *run)
     request_free(&run->request);
     bearer_fini(&run->bearer);
     grant_unref(run->grant);
+    tracing_end(&run->trace);
     atomic_fetch_sub(&run->gateway->live_runs, 1);
     free(run);
 }
@@ -36,8 +38,10 @@ void run_call_finish(struct run_call *run, const struct status *status)
 {
     struct rpc_call *call = run->call;
     run->call = NULL;
-    if (call != NULL)
-        rpc_call_finish(call, status);
+    if (call == NULL)
+        return;
+    run_span_end(&run->trace, call, run, status);
+    rpc_call_finish(call, status);
 }
 
 /* The caller leaves, or is sent away. */
@@ -236,7 +240,9 @@ static grpc_slice pack_request(struct run_call *run)
 {
     Heddle__Executor__V1__ExecuteRequest request = HEDDLE__EXECUTOR__V1__EXECUTE_REQUEST__INIT;
     const struct store_target *target = &run->grant->target;
-    char workspace[STORE_NAME_BYTES_MAX + 1];
+    char workspace[STORE_NAME_BYTES_MAX + 1], traceparent[TRACE_PARENT_LEN + 1] = "";
+    if (run->trace.is_on)
+        trace_format(&run->trace.context, traceparent);
     snprintf(workspace, sizeof workspace, "%.*s", STR_ARG(target->workspace_id));
     request_to_executor(&run->request, &request);
     request.run_id = run->task.run_id;
@@ -254,6 +260,9 @@ static grpc_slice pack_request(struct run_call *run)
     request.gateway_instance = run->gateway->instance_id;
     request.priority = target->priority;
     request.run_id_is_own = run->is_own_id;
+    request.traceparent = traceparent;
+    if (run->trace.state != NULL)
+        request.tracestate = run->trace.state;
     return rpc_slice_pack(&request.base);
 }
 
@@ -416,32 +425,42 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     run_call_unref(run); /* the look-up's */
 }
 
+static void refuse(struct gateway *gateway, struct rpc_call *call, const struct status *status)
+{
+    struct tracing trace = {.is_on = false};
+    run_span_begin(&trace, gateway->otlp, call);
+    run_span_end(&trace, call, NULL, status);
+    tracing_end(&trace);
+    rpc_call_finish(call, status);
+}
+
 static void start(struct rpc_call *call, enum run_service service)
 {
     struct gateway *gateway = rpc_call_service(call);
     struct status err;
     if (atomic_load(&gateway->is_draining)) {
         status_reason(&err, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "this gateway is shutting down");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     if (atomic_load(&gateway->live_runs) >= gateway->runs_max) {
         status_reason(&err, STATUS_UNAVAILABLE, "GATEWAY_BUSY", "this gateway has %zu runs under way",
                       gateway->runs_max);
         err.retry_ms = LINK_RETRY_MS;
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     struct run_call *run = calloc(1, sizeof *run);
     if (run == NULL) {
         status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another call");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     run->refs = 2; /* the caller's, the look-up's */
     run->gateway = gateway;
     atomic_fetch_add(&gateway->live_runs, 1);
     run->call = call;
+    run_span_begin(&run->trace, gateway->otlp, call);
     run->request.service = service;
     run->bearer.done = authenticated;
     ((struct run_state *)rpc_call_state(call))->run = run;
