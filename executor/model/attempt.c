@@ -371,6 +371,8 @@ static enum status_code send_request(struct attempt *a, struct http_client *http
     const struct http_request request = {.method = "POST",
                                          .url = url.ptr,
                                          .headers = params->headers,
+                                         .more = params->more,
+                                         .more_count = params->more_count,
                                          .connect_ms = params->connect_ms,
                                          .first_ms =
                                              or_default(params->first_content_ms, ATTEMPT_FIRST_CONTENT_MS),

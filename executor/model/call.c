@@ -1,6 +1,7 @@
 /* call: see the header. */
 #include "executor/model/call.h"
 
+#include "executor/model/call_trace.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include <stdlib.h>
@@ -21,6 +22,8 @@ struct model_call {
     void *arg;
     struct pool_ticket ticket;
     struct attempt *attempt; /* NULL: it waits, or has none to ask */
+    const struct model_caller *caller;
+    struct call_trace trace; /* of the attempt */
     bool is_paused;
     const char *error_type; /* of the last refusal; NULL: none */
     struct buf refusals;    /* words of all of them, with "; " between */
@@ -144,6 +147,7 @@ static void on_done(void *arg, const struct model_reply *reply)
     struct model_call *call = arg;
     struct model_reply own = *reply;
     call->attempt = NULL;
+    call_trace_end(&call->trace, &call->request, &call->ticket, reply, NULL);
     give_back(call, POOL_ANSWERED, NULL,
               reply->has_usage ? reply->usage.prompt_tokens + reply->usage.completion_tokens : -1);
     own.route = route_of(call);
@@ -156,6 +160,7 @@ static void on_failed(void *arg, const struct attempt_failure *failure)
 {
     struct model_call *call = arg;
     call->attempt = NULL;
+    call_trace_end(&call->trace, &call->request, &call->ticket, NULL, failure);
     count(&call->host->stats->refusals);
     /* What was turned away has used nothing; what broke off may have. */
     give_back(call, POOL_REFUSED, failure, failure->refusal == REFUSAL_UNAVAILABLE ? -1 : 0);
@@ -171,12 +176,16 @@ static bool send_request(struct model_call *call, struct status *err)
 {
     static const struct attempt_callbacks ours = {.text = on_text, .done = on_done, .failed = on_failed};
     const struct pool_ticket *ticket = &call->ticket;
+    struct tracing_headers told;
+    call_trace_begin(&call->trace, call->caller, &told);
     const struct attempt_params params = {.protocol = ticket->protocol,
                                           .headers = ticket->headers,
                                           .base_url = ticket->credential->base_url,
                                           .name = ticket->credential->name,
                                           .model = ticket->model,
                                           .request = &call->request,
+                                          .more = told.list,
+                                          .more_count = told.count,
                                           .connect_ms = call->host->times.connect_ms,
                                           .first_content_ms = call->host->times.first_content_ms,
                                           .idle_ms = call->host->times.idle_ms,
@@ -277,6 +286,7 @@ static struct model_call *call_new(struct call_host *host, const struct model_ca
     if (call == NULL)
         return NULL;
     call->host = host;
+    call->caller = caller;
     call->request = *request;
     arena_init(&call->arena, ROUTE_BYTES_MAX);
     buf_init(&call->refusals, REFUSALS_BYTES_MAX);
@@ -319,8 +329,10 @@ struct model_call *model_call_start(struct call_host *host, const struct model_c
 
 void model_call_cancel(struct model_call *call)
 {
-    if (call->attempt != NULL)
+    if (call->attempt != NULL) {
+        call_trace_end(&call->trace, &call->request, &call->ticket, NULL, NULL);
         attempt_cancel(call->attempt);
+    }
     call_free(call);
 }
 

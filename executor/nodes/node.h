@@ -206,6 +206,7 @@ struct model_request {
     const struct value *params; /* completion_params after templates, or NULL */
     const struct model_tool *tools;
     size_t tool_count;
+    struct str execution_id; /* of the node that asks; filled in by the run */
 };
 /* A credential that refused a call before another one (or none) answered it. */
 struct model_refused {

@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tracing_begin(struct tracing *t, struct otlp *otlp, struct str traceparent, struct str state)
+static char *join(const struct str *states, size_t count)
+{
+    char text[TRACE_STATE_BYTES_MAX + 1];
+    size_t len = trace_state_join(states, count, text);
+    return len == 0 ? NULL : str_dup((struct str){text, len});
+}
+
+void tracing_begin(struct tracing *t, struct otlp *otlp, struct str traceparent, const struct str *states,
+                   size_t state_count)
 {
     t->has_parent = trace_parse(traceparent, &t->context);
     t->is_on = t->has_parent || otlp != NULL;
@@ -13,7 +21,7 @@ void tracing_begin(struct tracing *t, struct otlp *otlp, struct str traceparent,
         return;
     if (t->has_parent) {
         memcpy(t->parent, t->context.span_id, sizeof t->parent);
-        t->state = state.len > 0 ? str_dup(state) : NULL;
+        t->state = join(states, state_count);
     } else {
         trace_new_id(t->context.trace_id);
         trace_new_span(t->context.span_id);
@@ -32,6 +40,17 @@ void tracing_end(struct tracing *t)
 {
     free(t->state);
     *t = (struct tracing){.is_on = false};
+}
+
+void tracing_headers(const struct tracing *t, const uint8_t *span, struct tracing_headers *ret)
+{
+    struct trace_context context = t->context;
+    if (span != NULL)
+        memcpy(context.span_id, span, sizeof context.span_id);
+    trace_format(&context, ret->traceparent);
+    ret->list[0] = (struct http_header){STR("traceparent"), str_c(ret->traceparent)};
+    ret->list[1] = (struct http_header){STR("tracestate"), str_c(t->state)};
+    ret->count = t->state == NULL ? 1 : 2;
 }
 
 void tracing_span(const struct tracing *t, const struct tracing_span *about, struct str first,

@@ -3,6 +3,7 @@
  * Threads  belongs to its owner; between tracing_begin() and tracing_end() it is read only.
  */
 #pragma once
+#include "shared/http/headers.h"
 #include "shared/otlp/span.h"
 
 struct tracing {
@@ -22,14 +23,23 @@ struct tracing {
  *
  * t        zeroed
  * otlp     NULL: nothing is recorded in this process
- * state    tracestate as trace_state_join() gives it; copied. Without memory for it, it is left out
+ * states   values of all headers tracestate, in order; copied. Without memory for them, they are left out
  */
-void tracing_begin(struct tracing *t, struct otlp *otlp, struct str traceparent, struct str state);
+void tracing_begin(struct tracing *t, struct otlp *otlp, struct str traceparent, const struct str *states,
+                   size_t state_count);
 void tracing_end(struct tracing *t); /* of a zeroed one, too */
 static inline bool tracing_is_recorded(const struct tracing *t)
 {
     return t != NULL && t->otlp != NULL;
 }
+/* How the trace is told to somebody who is asked from `span` (NULL: its own span), as headers. It lives where it was made. */
+struct tracing_headers {
+    char traceparent[TRACE_PARENT_LEN + 1];
+    struct http_header list[2];
+    size_t count;
+};
+void tracing_headers(const struct tracing *t, const uint8_t *span, struct tracing_headers *ret);
+
 /* A span of it that ends now: its own (span NULL), or one within it with the parent (NULL: its own span). Recorded ones only. */
 struct tracing_span {
     const uint8_t *span, *parent;

@@ -12,7 +12,7 @@ static void put_one(struct collector *c, const char *name)
 {
     struct tracing t = {0};
     struct span s;
-    tracing_begin(&t, c->otlp, STR(PARENT), STR(""));
+    tracing_begin(&t, c->otlp, STR(PARENT), NULL, 0);
     tracing_span(&t, &(struct tracing_span){.kind = SPAN_SERVER, .started_us = 1, .ended_us = 2}, str_c(name),
                  STR(""), &s);
     span_put(&s, c->otlp);
@@ -36,7 +36,7 @@ static void a_span_arrives_whole(void **state)
     static const uint8_t within[TRACE_SPAN_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8};
     static char long_text[3000];
     memset(long_text, 'l', sizeof long_text);
-    tracing_begin(&t, c->otlp, STR(PARENT), STR("a=1,b=2"));
+    tracing_begin(&t, c->otlp, STR(PARENT), (const struct str[]){STR("a=1"), STR("b=2")}, 2);
     assert_true(tracing_is_recorded(&t));
     int64_t wall_us = clock_wall_us(), now_us = clock_monotonic_us();
     tracing_span(&t,

@@ -34,7 +34,7 @@ static void what_came_decides(void **state)
         options.sample_ratio = rows[i].ratio;
         if (rows[i].ratio != NULL)
             assert_ok(otlp_new(&options, &otlp, &err));
-        tracing_begin(&t, otlp, str_c(rows[i].parent), STR("a=1"));
+        tracing_begin(&t, otlp, str_c(rows[i].parent), &(const struct str){"a=1", 3}, 1);
         if (t.is_on != rows[i].is_on || tracing_is_recorded(&t) != rows[i].is_recorded)
             fail_msg("%s", rows[i].name);
         if (t.is_on) {
@@ -44,6 +44,13 @@ static void what_came_decides(void **state)
             bool goes_on = memcmp(parent + 3, IDS, 2 * TRACE_ID_BYTES) == 0;
             assert_true(goes_on == t.has_parent);
             assert_true((t.state != NULL) == t.has_parent);
+            struct tracing_headers headers;
+            tracing_headers(&t, NULL, &headers);
+            assert_int_equal(t.has_parent ? 2 : 1, headers.count);
+            assert_str("traceparent", headers.list[0].name);
+            assert_str(parent, headers.list[0].value);
+            assert_str("tracestate", headers.list[1].name);
+            assert_str(t.has_parent ? "a=1" : "", headers.list[1].value);
         }
         tracing_end(&t);
         otlp_close(otlp, 0);
