@@ -24,6 +24,7 @@ void execution_unref(struct job *job)
     if (x->request != NULL)
         heddle__executor__v1__execute_request__free_unpacked(x->request, NULL);
     record_fini(&x->record);
+    tracing_end(&x->trace);
     outbox_fini(&x->outbox);
     buf_fini(&x->scratch);
     pthread_mutex_destroy(&x->lock);

@@ -13,6 +13,7 @@
 #include "executor/api/executor.h"
 #include "executor/api/outbox.h"
 #include "executor/api/record.h"
+#include "executor/api/run_trace.h"
 #include <pthread.h>
 
 struct execution {
@@ -25,6 +26,7 @@ struct execution {
     struct version *version;
     struct conversation_state conversation;
     int64_t deadline_ms; /* 0: none */
+    struct tracing trace;
 
     pthread_mutex_t lock;  /* for what follows */
     struct rpc_call *call; /* NULL once it was finished */

@@ -64,6 +64,8 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
 static void refused(struct job *job, const struct status *status)
 {
     struct execution *x = execution_of(job);
+    if (tracing_is_recorded(&x->trace))
+        run_trace_refused(&x->trace, x->request, status);
     pthread_mutex_lock(&x->lock);
     execution_finish(x, status);
     pthread_mutex_unlock(&x->lock);
@@ -163,6 +165,14 @@ static bool is_node_end(enum run_event_kind kind)
     return kind == EVENT_NODE_FINISHED || kind == EVENT_ITERATION_COMPLETED || kind == EVENT_LOOP_COMPLETED;
 }
 
+static void trace_event(const struct execution *x, const struct run_event *event)
+{
+    if (is_node_end(event->kind))
+        run_trace_node(&x->trace, &event->node);
+    else if (event->kind == EVENT_WORKFLOW_FINISHED)
+        run_trace_end(&x->trace, x->request, &event->finished);
+}
+
 static bool tells_the_end(enum run_event_kind kind)
 {
     return kind == EVENT_MESSAGE_END || kind == EVENT_WORKFLOW_FINISHED || kind == EVENT_ERROR;
@@ -205,6 +215,8 @@ static void emit(struct job *job, const struct run_event *event)
         keep_begin(x, job->run, event);
     if (is_kept && is_node_end(event->kind))
         keep_node(x, &event->node);
+    if (tracing_is_recorded(&x->trace))
+        trace_event(x, event);
     if (is_kept && (event->kind == EVENT_MESSAGE || event->kind == EVENT_MESSAGE_REPLACE))
         record_text(&x->record, event);
     pthread_mutex_lock(&x->lock);

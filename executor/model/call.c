@@ -22,7 +22,7 @@ struct model_call {
     void *arg;
     struct pool_ticket ticket;
     struct attempt *attempt; /* NULL: it waits, or has none to ask */
-    const struct model_caller *caller;
+    struct model_caller caller;
     struct call_trace trace; /* of the attempt */
     bool is_paused;
     const char *error_type; /* of the last refusal; NULL: none */
@@ -177,7 +177,7 @@ static bool send_request(struct model_call *call, struct status *err)
     static const struct attempt_callbacks ours = {.text = on_text, .done = on_done, .failed = on_failed};
     const struct pool_ticket *ticket = &call->ticket;
     struct tracing_headers told;
-    call_trace_begin(&call->trace, call->caller, &told);
+    call_trace_begin(&call->trace, &call->caller, &told);
     const struct attempt_params params = {.protocol = ticket->protocol,
                                           .headers = ticket->headers,
                                           .base_url = ticket->credential->base_url,
@@ -286,7 +286,7 @@ static struct model_call *call_new(struct call_host *host, const struct model_ca
     if (call == NULL)
         return NULL;
     call->host = host;
-    call->caller = caller;
+    call->caller = *caller;
     call->request = *request;
     arena_init(&call->arena, ROUTE_BYTES_MAX);
     buf_init(&call->refusals, REFUSALS_BYTES_MAX);

@@ -35,7 +35,7 @@ static const char *refusal_name(enum refusal refusal)
 
 static void put_answer(struct span *s, const struct model_reply *reply)
 {
-    span_int(s, "http.response.status_code", 200);
+    span_int(s, "http.response.status_code", reply->http_status);
     span_texts(s, "gen_ai.response.finish_reasons", reply->finish_reason);
     if (reply->has_usage) {
         span_int(s, "gen_ai.usage.input_tokens", reply->usage.prompt_tokens);

@@ -231,6 +231,7 @@ struct model_price {
 struct model_reply {
     struct usage usage;
     bool has_usage;                      /* the provider said how many tokens; else they are 0 */
+    int http_status;                     /* of its answer */
     struct str finish_reason;            /* empty: none given */
     const struct model_tool_call *calls; /* tools the model wants called, in its order */
     size_t call_count;
