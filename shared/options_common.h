@@ -25,6 +25,9 @@
 #define OPTION_GRACE_SECONDS(type) \
     { .name = "grace_seconds", .kind = OPTION_INT, .offset = offsetof(type, grace_seconds), .fallback = "30", .min = 0, .max = 86400, \
       .help = "seconds that running runs may go on after SIGTERM, before they are ended." }
+#define OPTION_HTTP_LISTEN(type, address) \
+    { .name = "http_listen", .kind = OPTION_TEXT, .offset = offsetof(type, http_listen), .fallback = (address), \
+      .help = "address of /metrics, /healthz and /readyz: host:port or unix:PATH (mode 0600); none: off." }
 #define OPTION_LOG_LEVEL(type) \
     { .name = "log_level", .kind = OPTION_CHOICE, .offset = offsetof(type, log_level), .fallback = "info", \
       .choices = "debug|info|warn|error", .help = "least level that is logged." }

@@ -109,6 +109,7 @@ enum status_code gateway_new(const struct gateway_options *options, struct gatew
     gateway->records = options->records;
     gateway->links = options->links;
     gateway->tokens = options->tokens;
+    gateway->meters = options->meters;
     gateway->runs_max = options->runs_max;
     gateway->tasks = tasks_new();
     gateway->live = live_new(options->queues);

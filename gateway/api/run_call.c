@@ -36,8 +36,11 @@ void run_call_finish(struct run_call *run, const struct status *status)
 {
     struct rpc_call *call = run->call;
     run->call = NULL;
-    if (call != NULL)
-        rpc_call_finish(call, status);
+    if (call == NULL)
+        return;
+    if (!run->relay.has_begun && status->code != STATUS_OK)
+        meters_refused(run->gateway->meters, status);
+    rpc_call_finish(call, status);
 }
 
 /* The caller leaves, or is sent away. */
@@ -119,6 +122,7 @@ static void sink_begun(void *arg, struct str address)
     if (address.len <= TASK_ADDRESS_MAX)
         snprintf(run->task.address, sizeof run->task.address, "%.*s", STR_ARG(address));
     tasks_set_address(run->gateway->tasks, str_c(run->task.run_id), address);
+    meters_run_begun(run->gateway->meters, &run->meter, str_c(run->task.app_id));
     if (run->end_reason != HEDDLE__V1__END_REASON__END_REASON_UNSPECIFIED)
         ask_to_end(run);
 }
@@ -126,6 +130,8 @@ static void sink_begun(void *arg, struct str address)
 static void sink_send(void *arg, grpc_slice take_event, bool has_more)
 {
     struct run_call *run = arg;
+    if (run->relay.has_text && !run->meter.has_text)
+        meters_run_text(run->gateway->meters, &run->meter, clock_monotonic_us());
     rpc_call_send(run->call, take_event, has_more ? RPC_SEND_MORE : RPC_SEND_NOW);
 }
 
@@ -186,6 +192,9 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
         return;
     }
     struct str run_id = str_c(run->task.run_id);
+    const struct relay_end *told = &run->relay.told;
+    meters_run_ended(run->gateway->meters, &run->meter, str_c(run->task.app_id), told->status, told->reason,
+                     told->total_tokens, clock_monotonic_us());
     if (not_begun) {
         explain(run, &err);
         run_call_forget_task(run);
@@ -416,29 +425,36 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     run_call_unref(run); /* the look-up's */
 }
 
+static void refuse(struct gateway *gateway, struct rpc_call *call, const struct status *status)
+{
+    meters_refused(gateway->meters, status);
+    rpc_call_finish(call, status);
+}
+
 static void start(struct rpc_call *call, enum run_service service)
 {
     struct gateway *gateway = rpc_call_service(call);
     struct status err;
     if (atomic_load(&gateway->is_draining)) {
         status_reason(&err, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "this gateway is shutting down");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     if (atomic_load(&gateway->live_runs) >= gateway->runs_max) {
         status_reason(&err, STATUS_UNAVAILABLE, "GATEWAY_BUSY", "this gateway has %zu runs under way",
                       gateway->runs_max);
         err.retry_ms = LINK_RETRY_MS;
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     struct run_call *run = calloc(1, sizeof *run);
     if (run == NULL) {
         status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another call");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     run->refs = 2; /* the caller's, the look-up's */
+    meters_run_called(&run->meter, clock_monotonic_us());
     run->gateway = gateway;
     atomic_fetch_add(&gateway->live_runs, 1);
     run->call = call;

@@ -33,6 +33,7 @@ struct run_call {
     struct rpc_client_call *upstream; /* NULL once it has ended */
     bool never_left;                  /* of the last one: no connection was given the request */
     struct relay relay;
+    struct run_meter meter;
 };
 
 /* Gives a reference back. */
