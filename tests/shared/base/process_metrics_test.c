@@ -1,6 +1,6 @@
 /* Tests of process_metrics: what the system says, where the test can know it. */
-#include "shared/base/process_metrics.h"
 #include "shared/base/clock.h"
+#include "shared/base/process_metrics.h"
 #include "tests/support/check.h"
 #include <stdio.h>
 #include <stdlib.h>
