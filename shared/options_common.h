@@ -33,6 +33,9 @@
     { .name = "otlp_sample_ratio", .kind = OPTION_TEXT, .offset = offsetof(type, otlp_sample_ratio), .fallback = "1", \
       .check = otlp_check_ratio, \
       .help = "share of the traces that begin here to be recorded, 0 to 1; callers decide on theirs." }
+#define OPTION_HTTP_LISTEN(type, address) \
+    { .name = "http_listen", .kind = OPTION_TEXT, .offset = offsetof(type, http_listen), .fallback = (address), \
+      .help = "address of /metrics, /healthz and /readyz: host:port or unix:PATH (mode 0600); none: off." }
 #define OPTION_LOG_LEVEL(type) \
     { .name = "log_level", .kind = OPTION_CHOICE, .offset = offsetof(type, log_level), .fallback = "info", \
       .choices = "debug|info|warn|error", .help = "least level that is logged." }

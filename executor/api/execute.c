@@ -131,6 +131,7 @@ void execute_start(struct rpc_call *call)
         return;
     struct execution *x = execution_new(call, &err);
     if (x == NULL) {
+        meters_refused(((struct executor *)rpc_call_service(call))->options.meters, &err);
         rpc_call_finish(call, &err);
         return;
     }
@@ -158,6 +159,7 @@ void execute_sent(struct rpc_call *call, bool ok)
     bool may_go_on = false;
     if (ok)
         may_go_on = execution_pump(x) || (outbox_release(&x->outbox) && !x->waits_for_journal);
+    execution_note_outbox(x);
     pthread_mutex_unlock(&x->lock);
     if (may_go_on)
         job_signal(&x->job, JOB_RESUME);

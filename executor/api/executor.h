@@ -3,6 +3,7 @@
  * Threads  made by the main thread; lives until its servers are freed, workers, helpers and store are ended.
  */
 #pragma once
+#include "executor/api/meters.h"
 #include "executor/api/versions.h"
 #include "executor/model/backend.h"
 #include "executor/model/protocol.h"
@@ -31,6 +32,7 @@ struct executor_options {
     struct journal *journal; /* where runs are recorded */
     const char *instance_id; /* never used again by another process; copied */
     const char *token, *address, *ca_file;
+    struct meters *meters; /* what is counted */
     struct run_limits limits;
     struct otlp *otlp;
     bool tells_models;

@@ -25,6 +25,8 @@ struct model_call {
     struct model_caller caller;
     struct call_trace trace; /* of the attempt */
     bool is_paused;
+    bool has_spoken;        /* the attempt */
+    int64_t asked_us;       /* when the attempt was sent */
     const char *error_type; /* of the last refusal; NULL: none */
     struct buf refusals;    /* words of all of them, with "; " between */
     struct arena arena;     /* of what follows */
@@ -137,6 +139,9 @@ static void try_next(struct model_call *call, struct str last_words);
 static void on_text(void *arg, struct str delta)
 {
     struct model_call *call = arg;
+    if (!call->has_spoken)
+        model_meters_spoke(call->host->meters, &call->ticket, clock_monotonic_us() - call->asked_us);
+    call->has_spoken = true;
     if (call->ticket.is_trial && pool_answers(call->host->pool, &call->ticket, clock_monotonic_ms()))
         note(call, &(struct standing_change){.is_back = true}, NULL);
     call->callbacks.text(call->arg, delta);
@@ -148,6 +153,7 @@ static void on_done(void *arg, const struct model_reply *reply)
     struct model_reply own = *reply;
     call->attempt = NULL;
     call_trace_end(&call->trace, &call->request, &call->ticket, reply, NULL);
+    model_meters_answered(call->host->meters, &call->ticket, reply, clock_monotonic_us() - call->asked_us);
     give_back(call, POOL_ANSWERED, NULL,
               reply->has_usage ? reply->usage.prompt_tokens + reply->usage.completion_tokens : -1);
     own.route = route_of(call);
@@ -162,6 +168,7 @@ static void on_failed(void *arg, const struct attempt_failure *failure)
     call->attempt = NULL;
     call_trace_end(&call->trace, &call->request, &call->ticket, NULL, failure);
     count(&call->host->stats->refusals);
+    model_meters_refused(call->host->meters, &call->ticket, failure->refusal);
     /* What was turned away has used nothing; what broke off may have. */
     give_back(call, POOL_REFUSED, failure, failure->refusal == REFUSAL_UNAVAILABLE ? -1 : 0);
     note_refused(call, failure->error_type, failure->message, failure->words);
@@ -193,6 +200,9 @@ static bool send_request(struct model_call *call, struct status *err)
     count(&call->host->stats->picks);
     if (ticket->tried_count > 1)
         count(&call->host->stats->failovers);
+    model_meters_picked(call->host->meters, ticket);
+    call->has_spoken = false;
+    call->asked_us = clock_monotonic_us();
     call->attempt = attempt_start(call->host->http, &params, &ours, call, err);
     if (call->attempt != NULL && call->is_paused)
         attempt_pause(call->attempt);

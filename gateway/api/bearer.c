@@ -8,6 +8,7 @@
 
 static void tell(struct bearer *bearer, struct grant *take_grant, const struct status *status)
 {
+    meters_auth_failed(bearer->gateway->meters, status);
     bearer->done(bearer, take_grant, status);
 }
 

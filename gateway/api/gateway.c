@@ -110,6 +110,7 @@ enum status_code gateway_new(const struct gateway_options *options, struct gatew
     gateway->links = options->links;
     gateway->tokens = options->tokens;
     gateway->otlp = options->otlp;
+    gateway->meters = options->meters;
     gateway->runs_max = options->runs_max;
     gateway->tasks = tasks_new();
     gateway->live = live_new(options->queues);

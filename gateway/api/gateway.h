@@ -7,6 +7,7 @@
 #include "gateway/api/links.h"
 #include "gateway/api/live.h"
 #include "gateway/api/lookups.h"
+#include "gateway/api/meters.h"
 #include "gateway/api/tasks.h"
 #include "gateway/auth/key_cache.h"
 #include "shared/rpc/server.h"
@@ -18,6 +19,7 @@ struct tokens;
  * instance_id      of this process, for people
  * tokens           JSON Web Tokens (gateway/auth/tokens.h)
  * otlp             where spans go (shared/otlp/exporter.h); NULL: nowhere
+ * meters           what is counted
  * runs_max         that may be under way at a time
  */
 struct gateway_options {
@@ -27,6 +29,7 @@ struct gateway_options {
     struct links *links;
     struct tokens *tokens;
     struct otlp *otlp;
+    struct meters *meters;
     size_t runs_max;
 };
 struct gateway { /* read-only once made, but for what locks itself */
@@ -38,6 +41,7 @@ struct gateway { /* read-only once made, but for what locks itself */
     struct key_cache *keys, *apps; /* what API keys open; what tokens open, by app */
     struct tokens *tokens;
     struct otlp *otlp;
+    struct meters *meters;
     char instance_id[UUID_TEXT_LEN + 1];
     atomic_bool is_draining;
     size_t runs_max;

@@ -41,6 +41,8 @@ void run_call_finish(struct run_call *run, const struct status *status)
     if (call == NULL)
         return;
     run_span_end(&run->trace, call, run, status);
+    if (!run->relay.has_begun && status->code != STATUS_OK)
+        meters_refused(run->gateway->meters, status);
     rpc_call_finish(call, status);
 }
 
@@ -123,6 +125,7 @@ static void sink_begun(void *arg, struct str address)
     if (address.len <= TASK_ADDRESS_MAX)
         snprintf(run->task.address, sizeof run->task.address, "%.*s", STR_ARG(address));
     tasks_set_address(run->gateway->tasks, str_c(run->task.run_id), address);
+    meters_run_begun(run->gateway->meters, &run->meter, str_c(run->task.app_id));
     if (run->end_reason != HEDDLE__V1__END_REASON__END_REASON_UNSPECIFIED)
         ask_to_end(run);
 }
@@ -130,6 +133,8 @@ static void sink_begun(void *arg, struct str address)
 static void sink_send(void *arg, grpc_slice take_event, bool has_more)
 {
     struct run_call *run = arg;
+    if (run->relay.has_text && !run->meter.has_text)
+        meters_run_text(run->gateway->meters, &run->meter, clock_monotonic_us());
     rpc_call_send(run->call, take_event, has_more ? RPC_SEND_MORE : RPC_SEND_NOW);
 }
 
@@ -190,6 +195,9 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
         return;
     }
     struct str run_id = str_c(run->task.run_id);
+    const struct relay_end *told = &run->relay.told;
+    meters_run_ended(run->gateway->meters, &run->meter, str_c(run->task.app_id), told->status, told->reason,
+                     told->total_tokens, clock_monotonic_us());
     if (not_begun) {
         explain(run, &err);
         run_call_forget_task(run);
@@ -431,6 +439,7 @@ static void refuse(struct gateway *gateway, struct rpc_call *call, const struct 
     run_span_begin(&trace, gateway->otlp, call);
     run_span_end(&trace, call, NULL, status);
     tracing_end(&trace);
+    meters_refused(gateway->meters, status);
     rpc_call_finish(call, status);
 }
 
@@ -457,6 +466,7 @@ static void start(struct rpc_call *call, enum run_service service)
         return;
     }
     run->refs = 2; /* the caller's, the look-up's */
+    meters_run_called(&run->meter, clock_monotonic_us());
     run->gateway = gateway;
     atomic_fetch_add(&gateway->live_runs, 1);
     run->call = call;

@@ -35,6 +35,7 @@ struct run_call {
     bool never_left;                  /* of the last one: no connection was given the request */
     struct relay relay;
     struct tracing trace;
+    struct run_meter meter;
 };
 
 /* Gives a reference back. */

@@ -339,6 +339,7 @@ static void start_finish(struct rpc_call *call)
         ops[n++].data.recv_close_on_server.cancelled = &call->was_cancelled;
     }
     call->finished.done = on_finished;
+    atomic_fetch_add_explicit(&call->entry->ended[call->code], 1, memory_order_relaxed);
     rpc_op_start(call->handle, ops, n, &call->finished);
     grpc_slice_unref(words);
     grpc_slice_unref(details);

@@ -177,10 +177,11 @@ class System:
         self.address, self.admin_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self.executor_address = socket_path
         self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", socket_path, "--store", store,
-                                             *executor_options], self.folder, env)
+                                             "--http_listen", "127.0.0.1:0", *executor_options], self.folder, env)
         wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
         self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
-                                           self.admin_address, "--store", store, "--executor_target", socket_path],
+                                           self.admin_address, "--store", store, "--executor_target", socket_path,
+                                           "--http_listen", "127.0.0.1:0"],
                                self.folder, env)
         self.ctl(None, "health", "--wait", "20")
         self.ctl(self.admin_token, "credential", "add", "--provider", "openai", "--name", "bench", "--base-url", self.model.url,
