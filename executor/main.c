@@ -4,23 +4,30 @@
 #include "shared/base/clock.h"
 #include "shared/base/process.h"
 #include "shared/http/client.h"
+#include "shared/http/monitor.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
+#include "shared/otlp/doctor.h"
+#include "shared/otlp/settings.h"
+#include "shared/rpc/call_metrics.h"
 #include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
+#include "shared/rpc/pulse.h"
 #include "shared/rpc/reflection.h"
 #include "shared/store/credential.h"
 #include "shared/store/instance.h"
+#include "shared/store/probe.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 struct config {
     const char *store, *listen, *advertise, *executor_token, *master_key, *log_level, *log_format, *ca_file,
-        *durability, *all_resting, *model_http;
+        *durability, *all_resting, *model_http, *otlp_endpoint, *otlp_headers, *otlp_sample_ratio,
+        *http_listen;
     int64_t model_connect_seconds, model_first_seconds, model_idle_seconds, model_total_seconds,
         waiting_calls, workers, rpc_threads, max_runs, grace_seconds, max_steps, max_run_seconds;
-    bool insecure;
+    bool insecure, trace_models;
 };
 
 #define ROW(field) .name = #field, .offset = offsetof(struct config, field)
@@ -65,7 +72,11 @@ static const struct option options[] = {
      .help = "seconds that one run may take."},
     {ROW(ca_file), .kind = OPTION_FILE,
      .help = "PEM file of authorities that model providers are checked against; none: the system's."},
+    OPTIONS_OTLP(struct config),
+    {ROW(trace_models), .kind = OPTION_BOOL, .fallback = "yes",
+     .help = "tell model providers which trace a request is part of (traceparent, tracestate)."},
     OPTION_GRACE_SECONDS(struct config),
+    OPTION_HTTP_LISTEN(struct config, "127.0.0.1:7580"),
     OPTION_LOG_LEVEL(struct config),
     OPTION_LOG_FORMAT(struct config),
 };
@@ -83,8 +94,16 @@ static const struct program program = {
     .command_count = ARRAY_LEN(commands),
 };
 
+/* What the parts of the process know of themselves. */
+struct own_meters {
+    struct metric *turn, *mailed, *ready, *live;
+    struct metric *journal_bytes, *journal_runs, *journal_oldest, *journal_commit, *journal_failed,
+        *journal_written, *journal_late;
+};
+
 /* Everything that is made at the start, in that order, and ended in stop(). */
 struct process {
+    struct otlp *otlp;
     struct rpc_queues *queues;
     struct store *store, *records;
     struct instance *instance;
@@ -97,6 +116,14 @@ struct process {
     struct rpc_server *server;
     struct rpc_health *health;
     struct rpc_reflection *reflection;
+    struct monitor *monitor;
+    struct meters meters;
+    struct model_meters model_meters;
+    struct own_meters own;
+    struct rpc_call_metrics calls;
+    struct rpc_pulse *pulse;
+    struct store_probe *store_probe;
+    struct readiness taking; /* runs from gateways */
     char instance_id[UUID_TEXT_LEN + 1];
 };
 
@@ -143,7 +170,8 @@ static enum status_code start_services(struct process *p, const struct config *c
                   config->model_idle_seconds * 1000, config->model_total_seconds * 1000},
         .seen_by = p->instance_id,
         .may_wait = strcmp(config->all_resting, "wait") == 0,
-        .waiting_max = (size_t)config->waiting_calls};
+        .waiting_max = (size_t)config->waiting_calls,
+        .meters = &p->model_meters};
     const struct rpc_server_options server_options = {.address = config->listen,
                                                       .message_bytes_max = LIMIT_ADMIN_MESSAGE_BYTES};
     if (helpers_new(threads_or(0, 2), &p->helpers, err) != STATUS_OK ||
@@ -152,7 +180,8 @@ static enum status_code start_services(struct process *p, const struct config *c
         return err->code;
     const struct workers_options worker_options = {.count = threads_or(config->workers, 2),
                                                    .runs_max = (size_t)config->max_runs,
-                                                   .backend = model_source_backend(p->models)};
+                                                   .backend = model_source_backend(p->models),
+                                                   .turn_us = metric_only(p->own.turn)};
     if (workers_new(&worker_options, &p->workers, err) != STATUS_OK)
         return err->code;
     const struct executor_options executor_options = {
@@ -167,6 +196,9 @@ static enum status_code start_services(struct process *p, const struct config *c
         .token = config->executor_token,
         .ca_file = config->ca_file,
         .address = own_address(config),
+        .otlp = p->otlp,
+        .tells_models = config->trace_models,
+        .meters = &p->meters,
         .limits = {.max_steps = (int32_t)config->max_steps, .max_time_ms = config->max_run_seconds * 1000},
     };
     if (executor_new(&executor_options, &p->executor, err) != STATUS_OK ||
@@ -178,6 +210,17 @@ static enum status_code start_services(struct process *p, const struct config *c
         rpc_reflection_add(p->reflection, p->server, err) != STATUS_OK)
         return err->code;
     return rpc_server_start(p->server, err);
+}
+
+static struct otlp_options otlp_options_of(const struct config *config, const char *instance_id)
+{
+    return (struct otlp_options){.endpoint = config->otlp_endpoint,
+                                 .headers = config->otlp_headers,
+                                 .sample_ratio = config->otlp_sample_ratio,
+                                 .ca_file = config->ca_file,
+                                 .service = "heddle-executor",
+                                 .version = HEDDLE_VERSION,
+                                 .instance = instance_id};
 }
 
 /* Threads that read records: a long conversation does not hold up the next one. */
@@ -199,9 +242,129 @@ static enum status_code open_records(struct process *p, const struct config *con
         .url = config->store,
         .master_key = config->master_key,
         .durability = strcmp(config->durability, "process") == 0 ? JOURNAL_PROCESS : JOURNAL_POWER,
-        .instance = instance_number(p->instance)};
+        .instance = instance_number(p->instance),
+        .commit_us = metric_only(p->own.journal_commit)};
     if (journal_open(&journal_options, &p->journal, err) != STATUS_OK)
         return status_prefix(err, "journal");
+    return STATUS_OK;
+}
+
+/* --- what is watched --- */
+
+static enum status_code start_monitor(struct process *p, struct status *err)
+{
+    static const int64_t work[] = METRIC_WORK_BUCKETS;
+    struct own_meters *own = &p->own;
+    const struct metric_row rows[] = {
+        {&own->turn,
+         {.name = "heddle_worker_turn_seconds",
+          .help = "How long a turn of a worker's loop kept it from looking for news.",
+          .kind = METRIC_HISTOGRAM,
+          .per_unit = 1000000,
+          .buckets = work,
+          .bucket_count = ARRAY_LEN(work)}},
+        {&own->mailed,
+         {.name = "heddle_worker_mailbox_runs",
+          .help = "Runs whose news the workers have not taken yet.",
+          .kind = METRIC_GAUGE}},
+        {&own->ready,
+         {.name = "heddle_worker_ready_runs",
+          .help = "Runs that wait for their turn.",
+          .kind = METRIC_GAUGE}},
+        {&own->live,
+         {.name = "heddle_worker_runs",
+          .help = "Runs that the workers hold, those in their mailboxes included.",
+          .kind = METRIC_GAUGE}},
+        {&own->journal_bytes,
+         {.name = "heddle_journal_waiting_bytes",
+          .help = "Records that are not written yet.",
+          .kind = METRIC_GAUGE}},
+        {&own->journal_runs,
+         {.name = "heddle_journal_open_runs",
+          .help = "Runs whose end is not written yet.",
+          .kind = METRIC_GAUGE}},
+        {&own->journal_oldest,
+         {.name = "heddle_journal_oldest_wait_seconds",
+          .help = "How long the oldest record waits to be written.",
+          .kind = METRIC_GAUGE,
+          .per_unit = 1000}},
+        {&own->journal_commit,
+         {.name = "heddle_journal_commit_seconds",
+          .help = "Commits of records, from their beginning until they are durable.",
+          .kind = METRIC_HISTOGRAM,
+          .per_unit = 1000000,
+          .buckets = work,
+          .bucket_count = ARRAY_LEN(work)}},
+        {&own->journal_failed,
+         {.name = "heddle_journal_write_errors_total",
+          .help = "Commits of records that failed; they are tried again.",
+          .kind = METRIC_COUNTER}},
+        {&own->journal_written,
+         {.name = "heddle_journal_written_bytes_total",
+          .help = "Records that were written.",
+          .kind = METRIC_COUNTER}},
+        {&own->journal_late,
+         {.name = "heddle_journal_late_ends_total",
+          .help = "Ends of runs that another had closed before.",
+          .kind = METRIC_COUNTER}},
+    };
+    if (monitor_new("executor", &p->monitor, err) != STATUS_OK ||
+        meters_init(&p->meters, p->monitor->metrics, err) != STATUS_OK ||
+        model_meters_init(&p->model_meters, p->monitor->metrics, err) != STATUS_OK)
+        return err->code;
+    return metrics_add_rows(p->monitor->metrics, rows, ARRAY_LEN(rows), err);
+}
+
+static void collect(void *arg)
+{
+    struct process *p = arg;
+    struct workers_stats workers = workers_stats(p->workers, clock_monotonic_ms());
+    struct journal_stats journal = journal_stats(p->journal);
+    const struct {
+        struct metric *metric;
+        int64_t value;
+    } rows[] = {
+        {p->own.mailed, (int64_t)workers.mailed},
+        {p->own.ready, (int64_t)workers.ready},
+        {p->own.live, (int64_t)workers_live(p->workers)},
+        {p->own.journal_bytes, (int64_t)journal.waiting_bytes},
+        {p->own.journal_runs, (int64_t)journal.waiting_runs},
+        {p->own.journal_oldest, journal.oldest_wait_ms},
+        {p->own.journal_failed, (int64_t)journal.failed_commits},
+        {p->own.journal_written, (int64_t)journal.bytes},
+        {p->own.journal_late, (int64_t)journal.late_ends},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        metric_set(metric_only(rows[i].metric), rows[i].value);
+    model_source_collect(p->models);
+}
+
+/* On the HTTP server's thread. */
+static void put_stuck(void *arg, struct buf *words)
+{
+    struct process *p = arg;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t stuck = rpc_pulse_look(p->pulse, now_ms);
+    struct workers_stats workers = workers_stats(p->workers, now_ms);
+    if (stuck > 0)
+        buf_printf(words, "%zu of %zu gRPC threads do not turn\n", stuck, rpc_queues_count(p->queues));
+    if (workers.stuck > 0)
+        buf_printf(words, "%zu of %zu workers do not turn\n", workers.stuck, workers.count);
+}
+
+/* Once everything else is there: nothing is shown of a process that does not start. */
+static enum status_code show_monitor(struct process *p, const struct config *config, struct status *err)
+{
+    p->calls.servers[0].name = "executor";
+    p->calls.servers[0].server = p->server;
+    p->calls.server_count = 1;
+    if (rpc_pulse_new(p->queues, &p->pulse, err) != STATUS_OK ||
+        store_probe_new(p->store, "store", &p->store_probe, err) != STATUS_OK ||
+        rpc_call_metrics_add(&p->calls, p->monitor->metrics, err) != STATUS_OK ||
+        metrics_collect(p->monitor->metrics, collect, p, err) != STATUS_OK)
+        return err->code;
+    if (monitor_listen(p->monitor, config->http_listen, put_stuck, p, err) != STATUS_OK)
+        return status_prefix(err, "http_listen");
     return STATUS_OK;
 }
 
@@ -209,21 +372,31 @@ static enum status_code start(struct process *p, const struct config *config, st
 {
     const struct store_options store_options = {
         .role = STORE_EXECUTOR, .schema = STORE_MIGRATE, .master_key = config->master_key};
-    if (check_trust(config, err) != STATUS_OK || http_global_init(err) != STATUS_OK ||
+    if (start_monitor(p, err) != STATUS_OK || check_trust(config, err) != STATUS_OK ||
+        http_global_init(err) != STATUS_OK ||
         rpc_queues_new(threads_or(config->rpc_threads, 4), &p->queues, err) != STATUS_OK)
         return err->code;
     if (store_open(config->store, &store_options, &p->store, err) != STATUS_OK)
         return status_prefix(err, "store");
     if (open_records(p, config, err) != STATUS_OK)
         return err->code;
+    const struct otlp_options otlp_options = otlp_options_of(config, p->instance_id);
+    if (config->otlp_endpoint != NULL && otlp_new(&otlp_options, &p->otlp, err) != STATUS_OK)
+        return err->code;
     if (start_services(p, config, err) != STATUS_OK)
         return err->code;
-    return rpc_queues_start(p->queues, err);
+    if (rpc_queues_start(p->queues, err) != STATUS_OK)
+        return err->code;
+    return show_monitor(p, config, err);
 }
+
+/* ms. For the last spans to reach their collector. */
+#define TRACES_MS 2000
 
 /* Ends whatever start() has made, also half of it. */
 static void stop(struct process *p, int64_t until_ms)
 {
+    monitor_close(p->monitor);
     if (p->server != NULL)
         rpc_server_stop(p->server, until_ms);
     rpc_server_free(p->server);
@@ -241,6 +414,11 @@ static void stop(struct process *p, int64_t until_ms)
     rpc_reflection_free(p->reflection);
     rpc_queues_free(p->queues);
     rpc_health_free(p->health);
+    otlp_close(p->otlp, clock_monotonic_ms() + TRACES_MS);
+    rpc_pulse_free(p->pulse);
+    store_probe_free(p->store_probe);
+    monitor_free(p->monitor);
+    readiness_fini(&p->taking);
     http_global_fini();
 }
 
@@ -251,10 +429,37 @@ static void set_serving(struct process *p, enum rpc_serving serving)
                          NULL); /* two names always fit */
 }
 
+/*
+ * May runs be sent here? Gateways hear by gRPC's health only of what another executor may do better: a store that is away is
+ * away for all, and they get its reason, while apps that keep no records go on.
+ */
+static void look_at_readiness(struct process *p)
+{
+    struct buf words;
+    struct status err = {.code = STATUS_OK};
+    int64_t now_ms = clock_monotonic_ms();
+    buf_init(&words, READINESS_WORDS_MAX);
+    if (journal_admits(p->journal, &err) != STATUS_OK)
+        buf_printf(&words, "%s\n", err.message);
+    bool is_behind = err.code != STATUS_OK && str_eq_c(STR("NOT_BEGUN"), err.reason);
+    if (readiness_note(&p->taking, is_behind ? buf_str(&words) : STR(""), now_ms))
+        set_serving(p, readiness_is_ready(&p->taking) ? RPC_SERVING : RPC_NOT_SERVING);
+    store_probe_look(p->store_probe, now_ms, &words);
+    if (readiness_note(&p->monitor->readiness, buf_str(&words), now_ms)) {
+        if (readiness_is_ready(&p->monitor->readiness))
+            log_info("ready");
+        else
+            log_warn("not_ready", LOG_STR("words", str_trim(buf_str(&words))));
+    }
+    buf_fini(&words);
+    monitor_tick(p->monitor, now_ms);
+}
+
 /* SIGTERM: no new runs, the running ones go on for the grace time; a second signal ends them at once. */
 static void drain(struct process *p, int64_t grace_seconds)
 {
     log_info("draining", LOG_INT("runs", workers_live(p->workers)), LOG_INT("grace_seconds", grace_seconds));
+    readiness_end(&p->monitor->readiness, "draining");
     set_serving(p, RPC_NOT_SERVING);
     workers_drain(
         p->workers); /* refused runs try another executor; the listener stays, so that tails arrive */
@@ -262,18 +467,21 @@ static void drain(struct process *p, int64_t grace_seconds)
     bool is_urged = false;
     while (workers_live(p->workers) > 0 && !is_urged && clock_monotonic_ms() < until_ms)
         is_urged = process_wait_signal(20);
+    monitor_tick(p->monitor, clock_monotonic_ms());
     if (workers_live(p->workers) > 0)
         log_warn("ending_runs", LOG_INT("runs", workers_live(p->workers)));
     workers_signal_all(p->workers, JOB_SHUTDOWN);
 }
 
-/* ms. For the last events of ended runs to reach their callers. */
-#define TAIL_MS 2000
+/* ms. For the last events of ended runs to reach their callers; and between two looks at whether runs may be sent here. */
+#define TAIL_MS           2000
+#define READINESS_TICK_MS 100
 
 static int serve(const struct config *config, int64_t files)
 {
     struct process p = {0};
     struct status err;
+    readiness_init(&p.taking);
     if (start(&p, config, &err) != STATUS_OK) {
         log_error("start_failed", LOG_C("reason", err.reason), LOG_C("field", err.field),
                   LOG_C("words", err.message));
@@ -281,10 +489,13 @@ static int serve(const struct config *config, int64_t files)
         return 1;
     }
     doctor_warn_plain_text(config->listen, config->insecure);
-    set_serving(&p, RPC_SERVING);
+    set_serving(&p, RPC_NOT_SERVING);
+    look_at_readiness(&p);
     log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
-             LOG_C("instance", p.executor->instance_id), LOG_INT("files_max", files));
-    process_wait_signal(-1);
+             LOG_C("http_listen", config->http_listen), LOG_C("instance", p.executor->instance_id),
+             LOG_INT("files_max", files));
+    while (!process_wait_signal(READINESS_TICK_MS))
+        look_at_readiness(&p);
     drain(&p, config->grace_seconds);
     stop(&p, clock_monotonic_ms() + TAIL_MS);
     log_info("stopped");
@@ -350,6 +561,11 @@ static int doctor(const struct config *config, int64_t files)
     err.code = doctor_check_address(config->listen, &err);
     failures += doctor_line("listen address is free", &err,
                             "end who listens there (it may be this executor), or change --listen");
+    err.code = monitor_check_address(config->http_listen, &err);
+    failures += doctor_line("http_listen address is free", &err,
+                            "end who listens there, change --http_listen, or turn it off with none");
+    const struct otlp_options otlp_options = otlp_options_of(config, "doctor");
+    failures += otlp_doctor(&otlp_options);
     failures += doctor_files(files);
     return failures == 0 ? 0 : 1;
 }

@@ -1,22 +1,32 @@
 /* heddle-gateway: checks who calls and relays runs. Options, start, end, migrate, doctor. */
 #include "gateway/admin/admin.h"
 #include "gateway/api/gateway.h"
+#include "gateway/auth/tokens.h"
 #include "shared/base/clock.h"
 #include "shared/base/process.h"
+#include "shared/http/client.h"
+#include "shared/http/monitor.h"
 #include "shared/limits.h"
 #include "shared/options_common.h"
+#include "shared/otlp/doctor.h"
+#include "shared/otlp/settings.h"
+#include "shared/rpc/call_metrics.h"
 #include "shared/rpc/doctor.h"
 #include "shared/rpc/health.h"
+#include "shared/rpc/pulse.h"
 #include "shared/rpc/reflection.h"
 #include "shared/store/backup.h"
 #include "shared/store/instance.h"
+#include "shared/store/probe.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 struct config {
     const char *store, *listen, *admin_listen, *executor_target, *executor_token, *admin_token, *master_key;
-    const char *log_level, *log_format;
+    const char *jwt_secret, *jwt_issuers;
+    const char *otlp_endpoint, *otlp_headers, *otlp_sample_ratio;
+    const char *http_listen, *log_level, *log_format;
     const char *directory; /* of `backup` */
     int64_t rpc_threads, max_runs, grace_seconds;
     bool insecure;
@@ -34,12 +44,18 @@ static const struct option options[] = {
     {ROW(admin_token), .kind = OPTION_SECRET,
      .help = "bearer token of administrators; two with a comma while it is changed; none: administration is "
              "off."},
+    {ROW(jwt_secret), .kind = OPTION_SECRET,
+     .help = "key of Dify's passports (HS256), at least 32 bytes; none: no passports are taken."},
+    {ROW(jwt_issuers), .kind = OPTION_FILE,
+     .help = "JSON file of issuers whose tokens are taken (docs/operations.md)."},
     OPTION_MASTER_KEY(struct config),
     OPTION_INSECURE(struct config),
     OPTION_RPC_THREADS(struct config),
     {ROW(max_runs), .kind = OPTION_INT, .fallback = "20000", .min = 1, .max = 1000000,
      .help = "runs at a time, about 40 kB each; more are refused."},
+    OPTIONS_OTLP(struct config),
     OPTION_GRACE_SECONDS(struct config),
+    OPTION_HTTP_LISTEN(struct config, "127.0.0.1:7480"),
     OPTION_LOG_LEVEL(struct config),
     OPTION_LOG_FORMAT(struct config),
 };
@@ -70,11 +86,20 @@ struct process {
     struct store *store, *records;
     struct instance *instance;
     struct links *links;
+    bool has_http;
+    struct otlp *otlp;
+    struct tokens *tokens;
     struct gateway *gateway;
     struct admin *admin;
     struct rpc_server *public_server, *admin_server;
     struct rpc_health *health;
     struct rpc_reflection *reflection;
+    struct monitor *monitor;
+    struct meters meters;
+    struct metric *reachable;
+    struct rpc_call_metrics calls;
+    struct rpc_pulse *pulse;
+    struct store_probe *store_probe, *records_probe;
 };
 
 static enum status_code start_server(struct process *p, const char *option, const char *address,
@@ -111,8 +136,99 @@ static enum status_code open_store(struct process *p, const struct config *confi
     return STATUS_OK;
 }
 
+static struct tokens_options tokens_options_of(const struct config *config)
+{
+    return (struct tokens_options){
+        .jwt_secret = config->jwt_secret, .jwt_issuers = config->jwt_issuers, .allow_http = config->insecure};
+}
+
+/* Says each mistake in a line of its own. */
+static void log_mistakes(const char *event, const struct buf *mistakes)
+{
+    struct str rest = buf_str(mistakes), line;
+    while (rest.len > 0 && str_split(&rest, '\n', &line))
+        log_error(event, LOG_STR("words", line));
+}
+
+/* bytes. What is said of mistakes in one file. */
+#define MISTAKES_BYTES_MAX ((size_t)256 * 1024)
+
+/* Whose tokens are taken. Before threads start: libcurl wants to be the first. */
+static enum status_code start_tokens(struct process *p, const struct config *config, struct status *err)
+{
+    const struct tokens_options tokens_options = tokens_options_of(config);
+    struct buf mistakes;
+    if (http_global_init(err) != STATUS_OK)
+        return err->code;
+    p->has_http = true;
+    buf_init(&mistakes, MISTAKES_BYTES_MAX);
+    enum status_code rc = tokens_new(&tokens_options, &mistakes, &p->tokens, err);
+    log_mistakes("token_option_wrong", &mistakes);
+    buf_fini(&mistakes);
+    return rc;
+}
+
+static struct otlp_options otlp_options_of(const struct config *config, const char *instance_id)
+{
+    return (struct otlp_options){.endpoint = config->otlp_endpoint,
+                                 .headers = config->otlp_headers,
+                                 .sample_ratio = config->otlp_sample_ratio,
+                                 .service = "heddle-gateway",
+                                 .version = HEDDLE_VERSION,
+                                 .instance = instance_id};
+}
+
+/* --- what is watched --- */
+
+static void collect(void *arg)
+{
+    struct process *p = arg;
+    metric_set(metric_only(p->reachable), rpc_channel_is_ready(links_target(p->links)));
+}
+
+static enum status_code start_monitor(struct process *p, struct status *err)
+{
+    const struct metric_options reachable = {.name = "heddle_gateway_executor_reachable",
+                                             .help = "1: an executor that takes runs can be reached.",
+                                             .kind = METRIC_GAUGE};
+    if (monitor_new("gateway", &p->monitor, err) != STATUS_OK ||
+        meters_init(&p->meters, p->monitor->metrics, err) != STATUS_OK)
+        return err->code;
+    return metrics_add(p->monitor->metrics, &reachable, &p->reachable, err);
+}
+
+/* On the HTTP server's thread. */
+static void put_stuck(void *arg, struct buf *words)
+{
+    struct process *p = arg;
+    size_t stuck = rpc_pulse_look(p->pulse, clock_monotonic_ms());
+    if (stuck > 0)
+        buf_printf(words, "%zu of %zu gRPC threads do not turn\n", stuck, rpc_queues_count(p->queues));
+}
+
+/* Once everything else is there: nothing is shown of a process that does not start. */
+static enum status_code show_monitor(struct process *p, const struct config *config, struct status *err)
+{
+    p->calls.servers[0].name = "public";
+    p->calls.servers[0].server = p->public_server;
+    p->calls.servers[1].name = "admin";
+    p->calls.servers[1].server = p->admin_server;
+    p->calls.server_count = 2;
+    if (rpc_pulse_new(p->queues, &p->pulse, err) != STATUS_OK ||
+        store_probe_new(p->store, "store", &p->store_probe, err) != STATUS_OK ||
+        store_probe_new(p->records, "store's records", &p->records_probe, err) != STATUS_OK ||
+        rpc_call_metrics_add(&p->calls, p->monitor->metrics, err) != STATUS_OK ||
+        metrics_collect(p->monitor->metrics, collect, p, err) != STATUS_OK)
+        return err->code;
+    if (monitor_listen(p->monitor, config->http_listen, put_stuck, p, err) != STATUS_OK)
+        return status_prefix(err, "http_listen");
+    return STATUS_OK;
+}
+
 static enum status_code start(struct process *p, const struct config *config, struct status *err)
 {
+    if (start_monitor(p, err) != STATUS_OK || start_tokens(p, config, err) != STATUS_OK)
+        return err->code;
     long threads = config->rpc_threads > 0 ? (long)config->rpc_threads : sysconf(_SC_NPROCESSORS_ONLN) / 4;
     if (rpc_queues_new(threads < 1 ? 1 : (size_t)threads, &p->queues, err) != STATUS_OK)
         return err->code;
@@ -121,10 +237,16 @@ static enum status_code start(struct process *p, const struct config *config, st
         return err->code;
     if (links_new(config->executor_target, config->executor_token, &p->links, err) != STATUS_OK)
         return status_prefix(err, "executor_target");
+    const struct otlp_options otlp_options = otlp_options_of(config, p->instance_id);
+    if (config->otlp_endpoint != NULL && otlp_new(&otlp_options, &p->otlp, err) != STATUS_OK)
+        return err->code;
     const struct gateway_options gateway_options = {.queues = p->queues,
                                                     .store = p->store,
                                                     .records = p->records,
                                                     .links = p->links,
+                                                    .tokens = p->tokens,
+                                                    .otlp = p->otlp,
+                                                    .meters = &p->meters,
                                                     .instance_id = p->instance_id,
                                                     .runs_max = (size_t)config->max_runs};
     if (gateway_new(&gateway_options, &p->gateway, err) != STATUS_OK)
@@ -135,7 +257,8 @@ static enum status_code start(struct process *p, const struct config *config, st
                                                 .test_credential = LINK_TEST_CREDENTIAL,
                                                 .app_deleted = gateway_app_deleted,
                                                 .app_deleted_arg = p->gateway,
-                                                .tokens = config->admin_token};
+                                                .tokens = config->admin_token,
+                                                .jwt = p->tokens};
     if (admin_new(&admin_options, &p->admin, err) != STATUS_OK ||
         rpc_health_new(p->queues, &p->health, err) != STATUS_OK ||
         rpc_reflection_new(&p->reflection, err) != STATUS_OK || rpc_queues_start(p->queues, err) != STATUS_OK)
@@ -146,17 +269,22 @@ static enum status_code start(struct process *p, const struct config *config, st
         start_server(p, "admin_listen", config->admin_listen, LIMIT_ADMIN_MESSAGE_BYTES, true,
                      &p->admin_server, err) != STATUS_OK)
         return err->code;
-    return STATUS_OK;
+    return show_monitor(p, config, err);
 }
+
+/* ms. For the last spans to reach their collector. */
+#define TRACES_MS 2000
 
 /* Ends whatever start() has made, also half of it. */
 static void stop(struct process *p, int64_t until_ms)
 {
+    monitor_close(p->monitor);
     if (p->admin_server != NULL)
         rpc_server_stop(p->admin_server, until_ms);
     if (p->public_server != NULL)
         rpc_server_stop(p->public_server, until_ms);
-    store_close(p->store); /* answers what was asked; the queues still run */
+    tokens_stop(p->tokens); /* answers who waits for keys; the queues still run */
+    store_close(p->store);  /* answers what was asked */
     while (p->gateway != NULL && gateway_live_runs(p->gateway) > 0) {
         /* Executors' streams were cancelled with their callers; they end in a moment. */
         (void)process_wait_signal(2);
@@ -172,18 +300,52 @@ static void stop(struct process *p, int64_t until_ms)
     rpc_reflection_free(p->reflection);
     admin_free(p->admin);
     gateway_free(p->gateway);
+    tokens_free(p->tokens);
+    otlp_close(p->otlp, clock_monotonic_ms() + TRACES_MS);
+    rpc_pulse_free(p->pulse);
+    store_probe_free(p->store_probe);
+    store_probe_free(p->records_probe);
+    monitor_free(p->monitor);
+    if (p->has_http)
+        http_global_fini();
 }
 
+/* Of what only reads, stops and administers; runs have a health of their own. */
 static void set_serving(struct process *p, enum rpc_serving serving)
 {
-    static const char *const names[] = {"",
-                                        "heddle.v1.ChatService",
-                                        "heddle.v1.WorkflowService",
-                                        "heddle.v1.TaskService",
-                                        "heddle.v1.ConversationService",
+    static const char *const names[] = {"heddle.v1.TaskService", "heddle.v1.ConversationService",
                                         "heddle.v1.AdminService"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         (void)rpc_health_set(p->health, names[i], serving, NULL); /* these few always fit */
+}
+
+static void set_taking_runs(struct process *p, enum rpc_serving serving)
+{
+    static const char *const names[] = {"", "heddle.v1.ChatService", "heddle.v1.WorkflowService"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        (void)rpc_health_set(p->health, names[i], serving, NULL);
+}
+
+/* May runs be sent here? gRPC's health of their services says the same as /readyz. */
+static void look_at_readiness(struct process *p, const struct config *config)
+{
+    struct buf words;
+    int64_t now_ms = clock_monotonic_ms();
+    buf_init(&words, READINESS_WORDS_MAX);
+    if (!rpc_channel_is_ready(links_target(p->links)))
+        buf_printf(&words, "no executor can be reached at %s\n", config->executor_target);
+    store_probe_look(p->store_probe, now_ms, &words);
+    store_probe_look(p->records_probe, now_ms, &words);
+    if (readiness_note(&p->monitor->readiness, buf_str(&words), now_ms)) {
+        bool is_ready = readiness_is_ready(&p->monitor->readiness);
+        set_taking_runs(p, is_ready ? RPC_SERVING : RPC_NOT_SERVING);
+        if (is_ready)
+            log_info("ready");
+        else
+            log_warn("not_ready", LOG_STR("words", str_trim(buf_str(&words))));
+    }
+    buf_fini(&words);
+    monitor_tick(p->monitor, now_ms);
 }
 
 /* SIGTERM: health first, no new runs, the running ones go on for the grace time; a second signal ends them at once. */
@@ -191,13 +353,16 @@ static void drain(struct process *p, int64_t grace_seconds)
 {
     log_info("draining", LOG_INT("calls", rpc_server_live_calls(p->public_server)),
              LOG_INT("grace_seconds", grace_seconds));
+    readiness_end(&p->monitor->readiness, "draining");
     set_serving(p, RPC_NOT_SERVING);
+    set_taking_runs(p, RPC_NOT_SERVING);
     gateway_drain(p->gateway);
     int64_t until_ms = clock_monotonic_ms() + grace_seconds * 1000;
     bool is_urged = false;
     while (gateway_live_runs(p->gateway) > 0 && !is_urged && clock_monotonic_ms() < until_ms) {
         is_urged = process_wait_signal(20);
         gateway_tick(p->gateway);
+        monitor_tick(p->monitor, clock_monotonic_ms());
     }
     if (gateway_live_runs(p->gateway) > 0)
         log_warn("ending_runs", LOG_INT("runs", gateway_live_runs(p->gateway)));
@@ -207,6 +372,12 @@ static void drain(struct process *p, int64_t grace_seconds)
 /* ms. Between two notes of which keys were used; and for the last events of ended runs to reach their callers. */
 #define KEY_USES_MS 5000
 #define TAIL_MS     2000
+
+/* Whoever waits for this gateway to get ready hears of it at once. */
+static int64_t tick_ms(struct process *p)
+{
+    return readiness_is_ready(&p->monitor->readiness) ? LOOKUP_TICK_MS : LOOKUP_TICK_MS / 10;
+}
 
 static int serve(const struct config *config, int64_t files)
 {
@@ -224,11 +395,15 @@ static int serve(const struct config *config, int64_t files)
         log_warn("administration_off",
                  LOG_C("words", "no admin_token is set: every call of AdminService is refused"));
     set_serving(&p, RPC_SERVING);
+    set_taking_runs(&p, RPC_NOT_SERVING);
+    look_at_readiness(&p, config);
     log_info("started", LOG_C("version", HEDDLE_VERSION), LOG_C("listen", config->listen),
              LOG_C("admin_listen", config->admin_listen), LOG_C("executor_target", config->executor_target),
-             LOG_C("instance", p.gateway->instance_id), LOG_INT("files_max", files));
-    for (int64_t noted_ms = clock_monotonic_ms(); !process_wait_signal(LOOKUP_TICK_MS);) {
+             LOG_C("http_listen", config->http_listen), LOG_C("instance", p.gateway->instance_id),
+             LOG_INT("files_max", files));
+    for (int64_t noted_ms = clock_monotonic_ms(); !process_wait_signal(tick_ms(&p));) {
         gateway_tick(p.gateway);
+        look_at_readiness(&p, config);
         if (clock_monotonic_ms() - noted_ms < KEY_USES_MS)
             continue;
         gateway_note_key_uses(p.gateway);
@@ -325,8 +500,13 @@ static int doctor(const struct config *config, int64_t files)
     err.code = doctor_check_address(config->admin_listen, &err);
     failures +=
         doctor_line("admin_listen address is free", &err, "end who listens there, or change --admin_listen");
+    err.code = monitor_check_address(config->http_listen, &err);
+    failures += doctor_line("http_listen address is free", &err,
+                            "end who listens there, change --http_listen, or turn it off with none");
     err.code = doctor_check_serving(config->executor_target, config->executor_token, &err);
     failures += doctor_line("an executor serves", &err, "start heddle-executor, or change --executor_target");
+    const struct otlp_options otlp_options = otlp_options_of(config, "doctor");
+    failures += otlp_doctor(&otlp_options);
     failures += doctor_files(files);
     return failures == 0 ? 0 : 1;
 }

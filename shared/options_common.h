@@ -25,6 +25,17 @@
 #define OPTION_GRACE_SECONDS(type) \
     { .name = "grace_seconds", .kind = OPTION_INT, .offset = offsetof(type, grace_seconds), .fallback = "30", .min = 0, .max = 86400, \
       .help = "seconds that running runs may go on after SIGTERM, before they are ended." }
+#define OPTIONS_OTLP(type) \
+    { .name = "otlp_endpoint", .kind = OPTION_TEXT, .offset = offsetof(type, otlp_endpoint), .check = otlp_check_endpoint, \
+      .help = "collector that traces are sent to by OTLP/HTTP: http://HOST:4318; none: no traces." }, \
+    { .name = "otlp_headers", .kind = OPTION_SECRET, .offset = offsetof(type, otlp_headers), .check = otlp_check_headers, \
+      .help = "headers for the collector: name=value, several with commas; %XX stands for a byte." }, \
+    { .name = "otlp_sample_ratio", .kind = OPTION_TEXT, .offset = offsetof(type, otlp_sample_ratio), .fallback = "1", \
+      .check = otlp_check_ratio, \
+      .help = "share of the traces that begin here to be recorded, 0 to 1; callers decide on theirs." }
+#define OPTION_HTTP_LISTEN(type, address) \
+    { .name = "http_listen", .kind = OPTION_TEXT, .offset = offsetof(type, http_listen), .fallback = (address), \
+      .help = "address of /metrics, /healthz and /readyz: host:port or unix:PATH (mode 0600); none: off." }
 #define OPTION_LOG_LEVEL(type) \
     { .name = "log_level", .kind = OPTION_CHOICE, .offset = offsetof(type, log_level), .fallback = "info", \
       .choices = "debug|info|warn|error", .help = "least level that is logged." }

@@ -23,6 +23,8 @@ static void submit(struct execution *x, const struct status *status)
     if (err.code != STATUS_OK || workers_submit(executor->options.workers, &x->job, &err) != STATUS_OK)
         execution_finish(x, &err);
     pthread_mutex_unlock(&x->lock);
+    if (err.code != STATUS_OK && tracing_is_recorded(&x->trace))
+        run_trace_refused(&x->trace, x->request, &err);
     execution_unref(&x->job);
 }
 
@@ -110,6 +112,10 @@ static struct execution *execution_new(struct rpc_call *call, struct status *err
     memcpy(x->job.run_id, x->request->run_id, UUID_TEXT_LEN);
     memcpy(x->job.app_id, x->request->app_id, UUID_TEXT_LEN);
     memcpy(x->job.end_user_id, x->request->end_user_id, str_c(x->request->end_user_id).len);
+    const struct str state = str_c(x->request->tracestate);
+    tracing_begin(&x->trace, x->executor->options.otlp, str_c(x->request->traceparent), &state, 1);
+    x->job.caller.trace = x->trace.is_on ? &x->trace : NULL;
+    x->job.caller.tells_trace = x->executor->options.tells_models;
     x->envelope = (struct event_envelope){.run_id = str_c(x->request->run_id),
                                           .conversation_id = str_c(x->request->conversation_id),
                                           .message_id = str_c(x->request->message_id),
@@ -125,6 +131,7 @@ void execute_start(struct rpc_call *call)
         return;
     struct execution *x = execution_new(call, &err);
     if (x == NULL) {
+        meters_refused(((struct executor *)rpc_call_service(call))->options.meters, &err);
         rpc_call_finish(call, &err);
         return;
     }
@@ -152,6 +159,7 @@ void execute_sent(struct rpc_call *call, bool ok)
     bool may_go_on = false;
     if (ok)
         may_go_on = execution_pump(x) || (outbox_release(&x->outbox) && !x->waits_for_journal);
+    execution_note_outbox(x);
     pthread_mutex_unlock(&x->lock);
     if (may_go_on)
         job_signal(&x->job, JOB_RESUME);

@@ -19,11 +19,14 @@ void execution_unref(struct job *job)
     struct execution *x = execution_of(job);
     if (atomic_fetch_sub(&x->refs, 1) != 1)
         return;
+    if (x->executor != NULL)
+        meters_outbox(x->executor->options.meters, &x->meter, 0, false);
     version_unref(x->version);
     conversation_state_fini(&x->conversation);
     if (x->request != NULL)
         heddle__executor__v1__execute_request__free_unpacked(x->request, NULL);
     record_fini(&x->record);
+    tracing_end(&x->trace);
     outbox_fini(&x->outbox);
     buf_fini(&x->scratch);
     pthread_mutex_destroy(&x->lock);
@@ -37,7 +40,15 @@ void execution_finish(struct execution *x, const struct status *status)
         return;
     x->call = NULL;
     outbox_close(&x->outbox);
+    execution_note_outbox(x);
+    if (!x->meter.has_begun && status->code != STATUS_OK)
+        meters_refused(x->executor->options.meters, status);
     rpc_call_finish(call, status);
+}
+
+void execution_note_outbox(struct execution *x)
+{
+    meters_outbox(x->executor->options.meters, &x->meter, x->outbox.events.len, x->outbox.is_held);
 }
 
 void execution_lose_caller(struct execution *x)
@@ -66,11 +77,15 @@ bool execution_pump(struct execution *x)
         return true;
     }
     x->is_sending = true;
+    execution_note_outbox(x);
     rpc_call_send(x->call, slice,
                   next == OUTBOX_LAST || outbox_has_next(&x->outbox) ? RPC_SEND_MORE : RPC_SEND_NOW);
     if (next == OUTBOX_LAST)
         execution_finish(x, &(struct status){.code = STATUS_OK});
-    return outbox_release(&x->outbox) && !x->waits_for_journal;
+    bool is_released = outbox_release(&x->outbox);
+    if (is_released)
+        execution_note_outbox(x);
+    return is_released && !x->waits_for_journal;
 }
 
 bool execution_has_history(const struct execution *x)

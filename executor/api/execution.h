@@ -13,6 +13,7 @@
 #include "executor/api/executor.h"
 #include "executor/api/outbox.h"
 #include "executor/api/record.h"
+#include "executor/api/run_trace.h"
 #include <pthread.h>
 
 struct execution {
@@ -25,15 +26,17 @@ struct execution {
     struct version *version;
     struct conversation_state conversation;
     int64_t deadline_ms; /* 0: none */
+    struct tracing trace;
 
     pthread_mutex_t lock;  /* for what follows */
     struct rpc_call *call; /* NULL once it was finished */
     struct outbox outbox;
     bool is_sending, is_cancelled;
-    bool waits_for_journal;    /* the run's sources are held until the journal lets it go on */
-    bool has_ended;            /* the run: its worker may be gone */
-    bool is_recorded;          /* its end is durable, or will never be */
-    bool is_given_up;          /* the latter, and the caller was told so */
+    bool waits_for_journal; /* the run's sources are held until the journal lets it go on */
+    bool has_ended;         /* the run: its worker may be gone */
+    bool is_recorded;       /* its end is durable, or will never be */
+    bool is_given_up;       /* the latter, and the caller was told so */
+    struct run_meter meter;
     struct event_finished end; /* its numbers, and no texts: what its record says should that be given up */
 
     /* The run's thread alone. */
@@ -55,6 +58,8 @@ void execution_finish(struct execution *x, const struct status *status);
 void execution_lose_caller(struct execution *x);
 /* Under the lock: starts the next message when none is on its way. True: the run's sources may go on. */
 bool execution_pump(struct execution *x);
+/* Under the lock, when something was put into the outbox or taken out of it. */
+void execution_note_outbox(struct execution *x);
 /* A new turn in a conversation that is there already? */
 bool execution_has_history(const struct execution *x);
 bool execution_outlives_caller(const struct execution *x);

@@ -9,6 +9,7 @@
 #include "executor/api/payload.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/base/run_end.h"
 
 /* --- the run --- */
 
@@ -64,6 +65,8 @@ static enum status_code make(struct job *job, const struct run_host *host, void 
 static void refused(struct job *job, const struct status *status)
 {
     struct execution *x = execution_of(job);
+    if (tracing_is_recorded(&x->trace))
+        run_trace_refused(&x->trace, x->request, status);
     pthread_mutex_lock(&x->lock);
     execution_finish(x, status);
     pthread_mutex_unlock(&x->lock);
@@ -76,6 +79,7 @@ static void say_begun(struct execution *x)
     frame.instance_id = x->executor->instance_id;
     frame.address = x->executor->address;
     frame.attempt = x->request->attempt;
+    meters_run_begun(x->executor->options.meters, &x->meter, str_c(x->job.app_id));
     if (!outbox_begin(&x->outbox, &frame) && x->call != NULL)
         execution_lose_caller(x);
 }
@@ -128,6 +132,27 @@ static void keep_begin(struct execution *x, struct run *run, const struct run_ev
     run_stop(run, END_REASON_STORE_UNAVAILABLE, STR("no memory for the run's record"));
 }
 
+/* Under the lock, or with nobody else there: the end of the run is sure. True: it had begun. Before its caller hears of it. */
+static bool count_end(struct execution *x)
+{
+    return meters_run_ended(x->executor->options.meters, &x->meter, str_c(x->job.app_id));
+}
+
+/* Not under the lock. trace_id is empty where there is no trace. */
+static void log_end(const struct execution *x)
+{
+    const struct run_ending *ending = &x->meter.ending;
+    char trace_id[2 * TRACE_ID_BYTES + 1] = "";
+    if (x->trace.is_on)
+        trace_id_format(&x->trace.context, trace_id);
+    log_info("run_finished", LOG_C("run_id", x->job.run_id), LOG_C("app_id", x->job.app_id),
+             LOG_C("end_user_id", x->job.end_user_id), LOG_C("status", run_status_word(ending->status)),
+             LOG_C("end_reason", end_reason_word(ending->reason)), LOG_INT("took_ms", ending->elapsed_ms),
+             LOG_INT("steps", ending->steps),
+             LOG_INT("tokens", ending->prompt_tokens + ending->completion_tokens),
+             LOG_INT("first_token_ms", ending->first_token_ms), LOG_C("trace_id", trace_id));
+}
+
 /* The end is in the outbox and waits there; now its record. */
 static void keep_end(struct execution *x, struct run *run, const struct event_finished *finished)
 {
@@ -146,7 +171,10 @@ static void keep_end(struct execution *x, struct run *run, const struct event_fi
     pthread_mutex_lock(&x->lock);
     x->is_recorded = true;
     outbox_unmark(&x->outbox);
+    bool had_begun = count_end(x);
     pthread_mutex_unlock(&x->lock);
+    if (had_begun)
+        log_end(x);
     execution_unref(&x->job); /* the journal's */
 }
 
@@ -163,17 +191,17 @@ static bool is_node_end(enum run_event_kind kind)
     return kind == EVENT_NODE_FINISHED || kind == EVENT_ITERATION_COMPLETED || kind == EVENT_LOOP_COMPLETED;
 }
 
+static void trace_event(const struct execution *x, const struct run_event *event)
+{
+    if (is_node_end(event->kind))
+        run_trace_node(&x->trace, &event->node);
+    else if (event->kind == EVENT_WORKFLOW_FINISHED)
+        run_trace_end(&x->trace, x->request, &event->finished);
+}
+
 static bool tells_the_end(enum run_event_kind kind)
 {
     return kind == EVENT_MESSAGE_END || kind == EVENT_WORKFLOW_FINISHED || kind == EVENT_ERROR;
-}
-
-static void log_end(const struct job *job, const struct event_finished *finished)
-{
-    log_info("run_finished", LOG_C("run_id", job->run_id), LOG_C("app_id", job->app_id),
-             LOG_INT("status", finished->status), LOG_INT("end_reason", finished->reason),
-             LOG_INT("took_ms", finished->elapsed_ms), LOG_INT("steps", finished->total_steps),
-             LOG_INT("tokens", finished->total_tokens));
 }
 
 /* Under the lock: the event goes out, or waits for the record. */
@@ -203,17 +231,24 @@ static void emit(struct job *job, const struct run_event *event)
     }
     if (is_kept && event->kind == EVENT_WORKFLOW_STARTED)
         keep_begin(x, job->run, event);
+    if (is_node_end(event->kind))
+        meters_node_ended(x->executor->options.meters, &event->node);
     if (is_kept && is_node_end(event->kind))
         keep_node(x, &event->node);
+    if (tracing_is_recorded(&x->trace))
+        trace_event(x, event);
     if (is_kept && (event->kind == EVENT_MESSAGE || event->kind == EVENT_MESSAGE_REPLACE))
         record_text(&x->record, event);
     pthread_mutex_lock(&x->lock);
     put(x, event, is_wanted);
+    bool is_end = event->kind == EVENT_WORKFLOW_FINISHED;
+    if (is_end)
+        meters_run_finished(&x->meter, &event->finished);
+    bool is_sure = is_end && !x->record.has_begun && count_end(x);
     pthread_mutex_unlock(&x->lock);
-    if (event->kind != EVENT_WORKFLOW_FINISHED)
-        return;
-    log_end(job, &event->finished);
-    if (x->record.has_begun)
+    if (is_sure)
+        log_end(x);
+    if (is_end && x->record.has_begun)
         keep_end(x, job->run, &event->finished);
 }
 
@@ -223,6 +258,7 @@ static bool flush(struct job *job)
     pthread_mutex_lock(&x->lock);
     bool may_go_on = execution_pump(x), is_held = x->call != NULL && outbox_hold(&x->outbox);
     bool waits = x->waits_for_journal;
+    execution_note_outbox(x);
     pthread_mutex_unlock(&x->lock);
     if (may_go_on && !is_held && !waits)
         job_signal(job, JOB_RESUME);
@@ -349,16 +385,23 @@ static void journal_ended(struct journal_run *place, enum journal_outcome outcom
     if (outcome == JOURNAL_CLOSED) {
         /* The gateway asks the record how the run has ended, and tells its caller that. */
         status_reason(&err, STATUS_ABORTED, "RUN_CLOSED", "run %s was ended by another", x->job.run_id);
+        x->meter.ending.status = RUN_STATUS_NONE;
+        x->meter.ending.reason = END_REASON_NONE;
         execution_finish(x, &err);
     } else if (outcome == JOURNAL_GIVEN_UP) {
         x->is_given_up = true;
+        x->meter.ending.status = RUN_STATUS_FAILED;
+        x->meter.ending.reason = END_REASON_STORE_UNAVAILABLE;
         outbox_drop_marked(&x->outbox);
         tell_store_unavailable(x);
     }
     x->is_recorded = true;
     outbox_unmark(&x->outbox);
+    bool had_begun = count_end(x);
     (void)execution_pump(x);
     pthread_mutex_unlock(&x->lock);
+    if (had_begun)
+        log_end(x);
     execution_unref(&x->job); /* the journal's */
 }
 

@@ -3,6 +3,7 @@
  * Threads  made by the main thread; lives until its servers are freed, workers, helpers and store are ended.
  */
 #pragma once
+#include "executor/api/meters.h"
 #include "executor/api/versions.h"
 #include "executor/model/backend.h"
 #include "executor/model/protocol.h"
@@ -16,6 +17,8 @@ enum { EXECUTOR_TRIALS_MAX = 2 };
 /*
  * models    what it knows of credentials is brought up to date before a run whose gateway has seen more
  * token     that callers must show (authorization: Bearer); NULL or "": none. Copied
+ * otlp      where spans go; NULL: nowhere
+ * tells_models   providers are told of the trace
  * ca_file   PEM of authorities for trials of credentials; NULL: the system's; borrowed
  * address   where Stop reaches this executor, for Begun; "": the target that gateways know; copied
  */
@@ -29,7 +32,10 @@ struct executor_options {
     struct journal *journal; /* where runs are recorded */
     const char *instance_id; /* never used again by another process; copied */
     const char *token, *address, *ca_file;
+    struct meters *meters; /* what is counted */
     struct run_limits limits;
+    struct otlp *otlp;
+    bool tells_models;
 };
 
 /* What the handlers work with; its members do not change once made. */

@@ -233,7 +233,7 @@ static void on_data(void *arg, struct str bytes)
 
 /* --- how it ends --- */
 
-static void succeed(struct attempt *a)
+static void succeed(struct attempt *a, int status)
 {
     end_reasoning(a);
     if (a->text.len > 0)
@@ -241,6 +241,7 @@ static void succeed(struct attempt *a)
     a->usage.latency_ms = clock_monotonic_ms() - a->started_ms;
     const struct model_reply reply = {.usage = a->usage,
                                       .has_usage = a->has_usage,
+                                      .http_status = status,
                                       .finish_reason = str_c(a->finish_reason),
                                       .calls = tool_calls_list(&a->calls),
                                       .call_count = a->calls.count};
@@ -341,7 +342,7 @@ static void on_done(void *arg, const struct http_result *result)
     if (a->has_error)
         fail_with_noted_error(a, result->status);
     else if (a->is_done || (is_ended && is_enough && !a->is_unreadable))
-        succeed(a); /* also when only the end of the connection was untidy */
+        succeed(a, result->status); /* also when only the end of the connection was untidy */
     else if (result->status != 0 && !is_good(result->status))
         fail_with_status(a, result->status);
     else
@@ -371,6 +372,8 @@ static enum status_code send_request(struct attempt *a, struct http_client *http
     const struct http_request request = {.method = "POST",
                                          .url = url.ptr,
                                          .headers = params->headers,
+                                         .more = params->more,
+                                         .more_count = params->more_count,
                                          .connect_ms = params->connect_ms,
                                          .first_ms =
                                              or_default(params->first_content_ms, ATTEMPT_FIRST_CONTENT_MS),

@@ -17,6 +17,7 @@
  * name           of the credential, for words; borrowed until the end
  * model          as the provider is to be asked for it
  * request        borrowed for the call of attempt_start() only
+ * more           headers of this request alone, more_count of them; borrowed for the call of attempt_start() only
  * …_ms           0: the default
  */
 struct attempt_params {
@@ -24,6 +25,8 @@ struct attempt_params {
     struct http_headers *headers;
     struct str base_url, name, model;
     const struct model_request *request;
+    const struct http_header *more;
+    size_t more_count;
     int64_t connect_ms, first_content_ms, idle_ms, total_ms;
 };
 

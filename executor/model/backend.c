@@ -19,6 +19,7 @@ struct model_source {
     struct call_times times;
     struct pool *pool;
     struct model_stats stats;
+    struct model_meters *meters;
     atomic_uint_fast64_t read_generation; /* what the newest read shows at least; 0: it failed */
     atomic_int_fast64_t again_at_ms;      /* after a failed read: not before */
 
@@ -233,6 +234,7 @@ enum status_code model_source_new(const struct model_source_options *options,
     source->version = options->version;
     source->times = options->times;
     source->seen_by = options->seen_by;
+    source->meters = options->meters;
     source->pool =
         pool_new(options->may_wait, options->waiting_max == 0 ? POOL_WAITING_MAX : options->waiting_max);
     pthread_mutex_init(&source->lock, NULL);
@@ -270,6 +272,14 @@ void model_source_free(struct model_source *source)
     pool_free(source->pool);
     pthread_mutex_destroy(&source->lock);
     free(source);
+}
+
+void model_source_collect(struct model_source *source)
+{
+    const struct model_meters *meters = source->meters;
+    metric_set(metric_only(meters->waits), (int64_t)atomic_load(&source->stats.waits));
+    metric_set(metric_only(meters->gave_up), (int64_t)atomic_load(&source->stats.gave_up));
+    metric_set(metric_only(meters->waiting), (int64_t)pool_waiting(source->pool));
 }
 
 const struct model_stats *model_source_stats(const struct model_source *source)
@@ -353,6 +363,8 @@ static void note(struct call_host *host, const struct pool_ticket *ticket,
 {
     struct model_source *source = CONTAINER_OF(host, struct models, host)->source;
     struct str name = ticket->credential->name;
+    if (change->is_disabled || change->is_back || change->is_to_be_stored)
+        model_meters_changed(source->meters, ticket, change);
     if (change->is_disabled) {
         note_disabled(source, ticket, change, failure);
     } else if (change->is_back) {
@@ -412,8 +424,11 @@ static enum status_code models_open(void *arg, uv_loop_t *loop, void **ret_model
     const struct http_client_options options = {
         .loop = loop, .ca_file = source->ca_file, .version = source->version};
     models->source = source;
-    models->host = (struct call_host){
-        .pool = source->pool, .times = source->times, .note = note, .stats = &source->stats};
+    models->host = (struct call_host){.pool = source->pool,
+                                      .times = source->times,
+                                      .note = note,
+                                      .stats = &source->stats,
+                                      .meters = source->meters};
     if (http_client_new(&options, &models->host.http, err) != STATUS_OK) {
         free(models);
         return err->code;

@@ -15,6 +15,7 @@ struct model_source;
  * seen_by      instance id: who saw a refusal; borrowed
  * may_wait     when all credentials for a model rest or are full, its calls wait in line; else they fail at once
  * waiting_max  calls that may wait at a time; 0: POOL_WAITING_MAX
+ * meters       what is counted by credential; NULL: nothing
  */
 struct model_source_options {
     struct store *store;
@@ -23,6 +24,7 @@ struct model_source_options {
     struct call_times times;
     bool may_wait;
     size_t waiting_max;
+    struct model_meters *meters;
 };
 /* Reads the credentials (waits for them) and follows their changes. Errors of the store; RESOURCE_EXHAUSTED. */
 MUST_CHECK enum status_code model_source_new(const struct model_source_options *options,
@@ -37,5 +39,7 @@ struct model_backend model_source_backend(struct model_source *source);
  * been read anew, if they were behind.
  */
 void model_source_catch_up(struct model_source *source, uint64_t generation);
+/* Brings those of its meters up to date that are kept elsewhere. Any thread. */
+void model_source_collect(struct model_source *source);
 /* Counts since the start. */
 const struct model_stats *model_source_stats(const struct model_source *source);

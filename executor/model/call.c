@@ -1,6 +1,7 @@
 /* call: see the header. */
 #include "executor/model/call.h"
 
+#include "executor/model/call_trace.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include <stdlib.h>
@@ -21,7 +22,11 @@ struct model_call {
     void *arg;
     struct pool_ticket ticket;
     struct attempt *attempt; /* NULL: it waits, or has none to ask */
+    struct model_caller caller;
+    struct call_trace trace; /* of the attempt */
     bool is_paused;
+    bool has_spoken;        /* the attempt */
+    int64_t asked_us;       /* when the attempt was sent */
     const char *error_type; /* of the last refusal; NULL: none */
     struct buf refusals;    /* words of all of them, with "; " between */
     struct arena arena;     /* of what follows */
@@ -134,6 +139,9 @@ static void try_next(struct model_call *call, struct str last_words);
 static void on_text(void *arg, struct str delta)
 {
     struct model_call *call = arg;
+    if (!call->has_spoken)
+        model_meters_spoke(call->host->meters, &call->ticket, clock_monotonic_us() - call->asked_us);
+    call->has_spoken = true;
     if (call->ticket.is_trial && pool_answers(call->host->pool, &call->ticket, clock_monotonic_ms()))
         note(call, &(struct standing_change){.is_back = true}, NULL);
     call->callbacks.text(call->arg, delta);
@@ -144,6 +152,8 @@ static void on_done(void *arg, const struct model_reply *reply)
     struct model_call *call = arg;
     struct model_reply own = *reply;
     call->attempt = NULL;
+    call_trace_end(&call->trace, &call->request, &call->ticket, reply, NULL);
+    model_meters_answered(call->host->meters, &call->ticket, reply, clock_monotonic_us() - call->asked_us);
     give_back(call, POOL_ANSWERED, NULL,
               reply->has_usage ? reply->usage.prompt_tokens + reply->usage.completion_tokens : -1);
     own.route = route_of(call);
@@ -156,7 +166,9 @@ static void on_failed(void *arg, const struct attempt_failure *failure)
 {
     struct model_call *call = arg;
     call->attempt = NULL;
+    call_trace_end(&call->trace, &call->request, &call->ticket, NULL, failure);
     count(&call->host->stats->refusals);
+    model_meters_refused(call->host->meters, &call->ticket, failure->refusal);
     /* What was turned away has used nothing; what broke off may have. */
     give_back(call, POOL_REFUSED, failure, failure->refusal == REFUSAL_UNAVAILABLE ? -1 : 0);
     note_refused(call, failure->error_type, failure->message, failure->words);
@@ -171,12 +183,16 @@ static bool send_request(struct model_call *call, struct status *err)
 {
     static const struct attempt_callbacks ours = {.text = on_text, .done = on_done, .failed = on_failed};
     const struct pool_ticket *ticket = &call->ticket;
+    struct tracing_headers told;
+    call_trace_begin(&call->trace, &call->caller, &told);
     const struct attempt_params params = {.protocol = ticket->protocol,
                                           .headers = ticket->headers,
                                           .base_url = ticket->credential->base_url,
                                           .name = ticket->credential->name,
                                           .model = ticket->model,
                                           .request = &call->request,
+                                          .more = told.list,
+                                          .more_count = told.count,
                                           .connect_ms = call->host->times.connect_ms,
                                           .first_content_ms = call->host->times.first_content_ms,
                                           .idle_ms = call->host->times.idle_ms,
@@ -184,6 +200,9 @@ static bool send_request(struct model_call *call, struct status *err)
     count(&call->host->stats->picks);
     if (ticket->tried_count > 1)
         count(&call->host->stats->failovers);
+    model_meters_picked(call->host->meters, ticket);
+    call->has_spoken = false;
+    call->asked_us = clock_monotonic_us();
     call->attempt = attempt_start(call->host->http, &params, &ours, call, err);
     if (call->attempt != NULL && call->is_paused)
         attempt_pause(call->attempt);
@@ -277,6 +296,7 @@ static struct model_call *call_new(struct call_host *host, const struct model_ca
     if (call == NULL)
         return NULL;
     call->host = host;
+    call->caller = *caller;
     call->request = *request;
     arena_init(&call->arena, ROUTE_BYTES_MAX);
     buf_init(&call->refusals, REFUSALS_BYTES_MAX);
@@ -319,8 +339,10 @@ struct model_call *model_call_start(struct call_host *host, const struct model_c
 
 void model_call_cancel(struct model_call *call)
 {
-    if (call->attempt != NULL)
+    if (call->attempt != NULL) {
+        call_trace_end(&call->trace, &call->request, &call->ticket, NULL, NULL);
         attempt_cancel(call->attempt);
+    }
     call_free(call);
 }
 

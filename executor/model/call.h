@@ -5,6 +5,7 @@
  * Threads  the loop's of its HTTP client. text() comes from inside libcurl and must only note things (client.h).
  */
 #pragma once
+#include "executor/model/meters.h"
 #include "executor/model/pool.h"
 #include "executor/worker/job.h"
 #include "shared/http/client.h"
@@ -38,6 +39,7 @@ struct call_host {
     void (*note)(struct call_host *host, const struct pool_ticket *ticket,
                  const struct standing_change *change, const struct attempt_failure *failure);
     struct model_stats *stats;
+    const struct model_meters *meters; /* NULL: nothing is counted by credential */
 };
 
 /*

@@ -436,6 +436,14 @@ void pool_take_rests(struct pool *pool, const struct store_rest_set *rests, stru
     pthread_mutex_unlock(&pool->lock);
 }
 
+size_t pool_waiting(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    size_t waiting = pool->waiting_count;
+    pthread_mutex_unlock(&pool->lock);
+    return waiting;
+}
+
 int64_t pool_context_size(struct pool *pool, struct str workspace_id, struct str provider, struct str model)
 {
     pthread_mutex_lock(&pool->lock);

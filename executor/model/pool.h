@@ -121,5 +121,7 @@ struct pool_ticket *pool_told(struct pool *pool, struct pool_home *home);
 /* Gives what has become free by time. Returns when the home has to call this again; INT64_MAX: not before it is woken. */
 int64_t pool_due(struct pool *pool, struct pool_home *home, int64_t now_ms);
 
+/* Calls that wait now. */
+size_t pool_waiting(struct pool *pool);
 /* Tokens of prompt and answer together that the settings give the model; 0: they say nothing of it. */
 int64_t pool_context_size(struct pool *pool, struct str workspace_id, struct str provider, struct str model);

@@ -206,6 +206,7 @@ struct model_request {
     const struct value *params; /* completion_params after templates, or NULL */
     const struct model_tool *tools;
     size_t tool_count;
+    struct str execution_id; /* of the node that asks; filled in by the run */
 };
 /* A credential that refused a call before another one (or none) answered it. */
 struct model_refused {
@@ -230,6 +231,7 @@ struct model_price {
 struct model_reply {
     struct usage usage;
     bool has_usage;                      /* the provider said how many tokens; else they are 0 */
+    int http_status;                     /* of its answer */
     struct str finish_reason;            /* empty: none given */
     const struct model_tool_call *calls; /* tools the model wants called, in its order */
     size_t call_count;

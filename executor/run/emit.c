@@ -134,6 +134,7 @@ static void emit_ended_node(struct node_exec *x, enum run_event_kind kind, enum 
     n->created_at_ms = run_wall_ms(x->run, from_us);
     n->finished_at_ms = run_wall_ms(x->run, now_us);
     n->elapsed_ms = (now_us - from_us) / 1000;
+    n->ended_us = now_us;
     n->status = status;
     n->inputs = x->result.inputs;
     n->process_data = x->result.process_data;
@@ -172,6 +173,8 @@ static void put_container(const struct node_exec *x, struct event_node *n)
 /* The iteration and the loop next around it. */
 static void put_nesting(const struct node_exec *x, struct event_node *n)
 {
+    if (x->scope->owner != NULL)
+        n->container_id = (struct str){x->scope->owner->id, UUID_TEXT_LEN};
     for (struct scope *s = x->scope; s->owner != NULL; s = s->around) {
         const struct node *container = s->owner->node;
         bool in_loop = is_loop(container);
@@ -195,7 +198,8 @@ static struct event_node node_of(const struct node_exec *x)
                            .index = x->index,
                            .predecessor_id =
                                x->predecessor == FRAME_NO_NODE ? STR("") : g->nodes[x->predecessor].id,
-                           .created_at_ms = run_wall_ms(x->run, x->started_us)};
+                           .created_at_ms = run_wall_ms(x->run, x->started_us),
+                           .started_us = x->started_us};
     put_nesting(x, &n);
     return n;
 }

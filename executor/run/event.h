@@ -72,9 +72,11 @@ struct event_node {
     struct str predecessor_id;        /* empty for the first */
     struct str iteration_id, loop_id; /* the container around it; empty outside */
     int32_t iteration_index, loop_index;
-    int64_t created_at_ms; /* Unix time of the start; of the failed attempt in a retry */
+    struct str container_id; /* execution_id of the container next around it; empty outside */
+    int64_t created_at_ms;   /* Unix time of the start; of the failed attempt in a retry */
 
     int64_t finished_at_ms, elapsed_ms;
+    int64_t started_us, ended_us; /* monotonic, of its first attempt's start and of its end */
     enum node_status status;
     const struct value *inputs, *process_data, *outputs; /* objects, or NULL; secrets unmasked */
     struct str error, error_type;

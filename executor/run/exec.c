@@ -247,11 +247,13 @@ struct model_call *node_model_start(struct node_exec *x, const struct model_requ
 {
     static const struct model_callbacks noting = {model_text, model_done, model_failed};
     struct exec_model *m = &x->model;
+    struct model_request own = *request;
     assert(m->call == NULL);
+    own.execution_id = (struct str){x->id, UUID_TEXT_LEN};
     m->callbacks = *callbacks;
     m->arg = arg;
     m->is_done = m->has_failed = false;
-    m->call = x->run->host->model_start(x->run->host_arg, x->run, request, &noting, x, err);
+    m->call = x->run->host->model_start(x->run->host_arg, x->run, &own, &noting, x, err);
     return m->call;
 }
 

@@ -11,6 +11,7 @@
 
 struct job;
 struct worker;
+struct tracing;
 
 /*
  * make      builds the run (run_new) on the worker's thread; its status goes to refused()
@@ -78,6 +79,8 @@ struct model_caller {
     struct str conversation_id; /* empty: none; its calls may prefer one credential */
     int32_t priority;           /* of the app, where calls wait in line */
     int64_t deadline_ms;        /* monotonic; a credential that comes back later is not waited for. 0: none */
+    const struct tracing *trace; /* that they are part of (shared/otlp/tracing.h); NULL: none */
+    bool tells_trace;            /* providers are told of it */
 };
 
 struct job {

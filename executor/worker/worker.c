@@ -26,6 +26,7 @@ void worker_post(struct worker *worker, struct job *job)
         else
             worker->mail_last->mail_next = job;
         worker->mail_last = job;
+        worker->mail_count++;
         job->ops->ref(job);
         is_added = true;
     }
@@ -306,9 +307,25 @@ static void move(struct worker *worker)
     end_if_done(worker);
 }
 
+/* What the loop did since it went to wait last, without the waiting: so long news may have had to wait for it. */
+static void note_turn(struct worker *worker)
+{
+    int64_t now_us = clock_monotonic_us(), idle_us = (int64_t)(uv_metrics_idle_time(&worker->loop) / 1000);
+    if (worker->turn_us != NULL && worker->turned_us > 0) {
+        int64_t busy_us = now_us - worker->turned_us - (idle_us - worker->idle_us);
+        metric_observe(worker->turn_us, busy_us > 0 ? busy_us : 0);
+    }
+    worker->turned_us = now_us;
+    worker->idle_us = idle_us;
+    atomic_store_explicit(&worker->turned_ms, now_us / 1000, memory_order_relaxed);
+    atomic_store_explicit(&worker->ready_seen, worker->ready.count, memory_order_relaxed);
+}
+
 static void on_before_poll(uv_prepare_t *prepare)
 {
-    move(prepare->data);
+    struct worker *worker = prepare->data;
+    move(worker);
+    note_turn(worker);
 }
 
 static void on_after_poll(uv_check_t *check)
@@ -353,6 +370,7 @@ static struct job *take_mail(struct worker *worker)
         worker->mail_first = job->mail_next;
         if (worker->mail_first == NULL)
             worker->mail_last = NULL;
+        worker->mail_count--;
         job->is_mailed = false; /* from here on it can be posted again */
     }
     pthread_mutex_unlock(&worker->lock);
@@ -455,6 +473,8 @@ enum status_code worker_start(struct worker *worker, struct status *err)
     worker->timer_at_ms = INT64_MAX;
     if (uv_loop_init(&worker->loop) != 0)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "worker: no event loop to be had");
+    (void)uv_loop_configure(&worker->loop, UV_METRICS_IDLE_TIME); /* known to this libuv */
+    atomic_init(&worker->turned_ms, clock_monotonic_ms());
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->errand_done, NULL);
     uv_async_init(&worker->loop, &worker->mail, on_mail);

@@ -24,6 +24,7 @@ struct worker {
 
     pthread_mutex_t lock; /* mailbox */
     struct job *mail_first, *mail_last;
+    size_t mail_count;
     struct job *back; /* jobs that were away */
     struct worker_errand *errands;
     pthread_cond_t errand_done;
@@ -36,6 +37,11 @@ struct worker {
     atomic_size_t live; /* jobs, those in the mailbox included */
     size_t held;        /* jobs that have begun */
     int64_t timer_at_ms;
+
+    struct metric_child *turn_us; /* NULL: not measured */
+    int64_t turned_us, idle_us;   /* when the loop went to wait last, and how long it had waited until then */
+    atomic_int_fast64_t turned_ms;
+    atomic_size_t ready_seen;
 };
 
 /* Makes loop and handles, and starts the thread. */

@@ -34,6 +34,7 @@ enum status_code workers_new(const struct workers_options *options, struct worke
         worker->registry = &workers->registry;
         worker->helpers = workers->helpers;
         worker->backend = &workers->backend;
+        worker->turn_us = options->turn_us;
         if (worker_start(worker, err) != STATUS_OK) {
             workers_free(workers);
             return err->code;
@@ -102,6 +103,21 @@ size_t workers_live(const struct workers *workers)
 void workers_job_ended(struct workers *workers)
 {
     atomic_fetch_sub(&workers->live, 1);
+}
+
+struct workers_stats workers_stats(struct workers *workers, int64_t now_ms)
+{
+    struct workers_stats stats = {.count = workers->count};
+    for (size_t i = 0; i < workers->count; i++) {
+        struct worker *worker = &workers->items[i];
+        stats.ready += atomic_load_explicit(&worker->ready_seen, memory_order_relaxed);
+        stats.stuck +=
+            now_ms - atomic_load_explicit(&worker->turned_ms, memory_order_relaxed) >= WORKER_STUCK_MS;
+        pthread_mutex_lock(&worker->lock);
+        stats.mailed += worker->mail_count;
+        pthread_mutex_unlock(&worker->lock);
+    }
+    return stats;
 }
 
 void workers_drain(struct workers *workers)

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "executor/worker/job.h"
+#include "shared/base/metrics.h"
 #include <uv.h>
 
 /* workers. More than cores gain nothing. */
@@ -44,6 +45,8 @@ struct workers_options {
     size_t count;    /* 1 to WORKERS_MAX */
     size_t runs_max; /* at a time, of all workers */
     struct model_backend backend;
+    struct metric_child
+        *turn_us; /* how long each turn of a loop kept it from looking for news; NULL: not measured */
 };
 
 /* Starts the threads. RESOURCE_EXHAUSTED: no memory, or no thread to be had. */
@@ -59,6 +62,13 @@ MUST_CHECK enum status_code workers_submit(struct workers *workers, struct job *
 /* The job with this run id, with a reference for the caller; NULL: not here, or ended. */
 struct job *workers_find(struct workers *workers, struct str run_id);
 size_t workers_live(const struct workers *workers);
+/* ms. A loop that has not turned for so long is stuck; an idle one turns every PING_MS / 4. */
+#define WORKER_STUCK_MS 10000
+/* What operators watch; of all workers. stuck: loops that do not turn any more. */
+struct workers_stats {
+    size_t count, stuck, mailed, ready;
+};
+struct workers_stats workers_stats(struct workers *workers, int64_t now_ms);
 /* New jobs are refused from now on. */
 void workers_drain(struct workers *workers);
 /* Sends every job a signal. */

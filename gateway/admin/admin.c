@@ -2,6 +2,8 @@
 #include "gateway/admin/admin.h"
 
 #include "gateway/admin/call.h"
+#include "gateway/auth/tokens.h"
+#include "shared/base/clock.h"
 #include "shared/base/crypto.h"
 #include "shared/base/uuid.h"
 #include <stdlib.h>
@@ -67,6 +69,7 @@ enum status_code admin_new(const struct admin_options *options, struct admin **r
     admin->app_deleted = options->app_deleted;
     admin->app_deleted_arg = options->app_deleted_arg;
     admin->token_text = text;
+    admin->jwt = options->jwt;
     enum status_code rc = read_tokens(admin, err);
     if (rc != STATUS_OK) {
         admin_free(admin);
@@ -90,19 +93,43 @@ enum status_code admin_add(struct admin *admin, struct rpc_server *server, struc
     return rpc_server_add(server, methods, ARRAY_LEN(methods), admin, err);
 }
 
+static bool is_admin_token(const struct admin *admin, struct str token)
+{
+    bool is_right = false;
+    for (size_t i = 0; i < ARRAY_LEN(admin->tokens); i++)
+        is_right |= admin->tokens[i].ptr != NULL && str_eq_secret(token, admin->tokens[i]);
+    return is_right;
+}
+
+/* A token of an issuer. Keys that are not there are fetched, but not waited for: the caller hears when to come again. */
+static enum status_code check_issued(const struct admin *admin, struct str token, struct status *err)
+{
+    struct principal *principal = NULL;
+    enum status_code rc =
+        tokens_find(admin->jwt, token, clock_wall_ms(), clock_monotonic_ms(), NULL, &principal, err);
+    if (rc == STATUS_OK)
+        rc = principal_check_scope(principal, SCOPE_ADMIN, err);
+    if (rc == STATUS_OK && principal->workspace_id.len > 0 && !str_eq_c(principal->workspace_id, "default"))
+        rc = status_reason(err, STATUS_PERMISSION_DENIED, "WRONG_WORKSPACE",
+                           "the token is for another workspace");
+    principal_unref(principal);
+    return rc;
+}
+
 static enum status_code check_token(const struct admin *admin, struct str header, struct status *err)
 {
+    struct str bearer = str_eq_nocase(str_sub(header, 0, 7), STR("bearer "))
+                            ? str_trim(str_sub(header, 7, header.len))
+                            : STR("");
+    if (admin->jwt != NULL && jwt_is_plausible(bearer) && !is_admin_token(admin, bearer))
+        return check_issued(admin, bearer, err);
     if (admin->tokens[0].ptr == NULL)
         return status_reason(err, STATUS_UNAUTHENTICATED, "ADMIN_DISABLED",
                              "the gateway was started without admin_token: administration is off");
     if (header.ptr == NULL)
         return status_reason(err, STATUS_UNAUTHENTICATED, "MISSING_TOKEN",
                              "metadata authorization: Bearer <admin token> is missing");
-    struct str scheme = str_sub(header, 0, 7), token = str_trim(str_sub(header, 7, header.len));
-    bool is_right = false;
-    for (size_t i = 0; i < ARRAY_LEN(admin->tokens); i++)
-        is_right |= admin->tokens[i].ptr != NULL && str_eq_secret(token, admin->tokens[i]);
-    if (!str_eq_nocase(scheme, STR("bearer ")) || !is_right)
+    if (bearer.len == 0 || !is_admin_token(admin, bearer))
         return status_reason(err, STATUS_UNAUTHENTICATED, "INVALID_TOKEN",
                              "this is not the administrator's token");
     return STATUS_OK;

@@ -11,6 +11,7 @@
 #include "shared/store/store.h"
 
 struct admin;
+struct tokens; /* gateway/auth/tokens.h */
 
 /*
  * store      where things are kept
@@ -18,7 +19,8 @@ struct admin;
  * check_app, test_credential   indexes of those methods of ExecutorService in the channel's
  * app_deleted   told (on a store thread) of every app that was deleted, so that its runs end; NULL: nobody is
  * tokens     the administrator's token; two are allowed, separated by a comma (rotation). NULL or "": every call is refused
- *            (UNAUTHENTICATED, ADMIN_DISABLED). Copied.
+ *            (UNAUTHENTICATED, ADMIN_DISABLED), but for those of issuers. Copied.
+ * jwt        tokens of issuers: whose scopes have admin may administer as well; NULL: none may
  *
  * INVALID_ARGUMENT     field "admin_token": more than two, or one shorter than ADMIN_TOKEN_BYTES_MIN
  * RESOURCE_EXHAUSTED   no memory
@@ -30,6 +32,7 @@ struct admin_options {
     void (*app_deleted)(void *arg, struct str app_id);
     void *app_deleted_arg;
     const char *tokens;
+    struct tokens *jwt;
 };
 /* bytes. A token that can be guessed is none. */
 #define ADMIN_TOKEN_BYTES_MIN 16

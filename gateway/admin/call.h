@@ -25,6 +25,7 @@ struct admin {
     void *app_deleted_arg;
     struct str tokens[2]; /* ptr NULL: not set */
     char *token_text;
+    struct tokens *jwt;
 };
 
 /* What each call keeps until it has ended. */

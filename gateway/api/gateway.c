@@ -44,10 +44,43 @@ static const struct rpc_method methods[] = {
     RECORD("/heddle.v1.ConversationService/ListVariables", list_variables_request, list_variables_start),
 };
 
-static enum status_code find_key(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
+static enum status_code find_key(void *arg, const uint8_t hash[SHA256_BYTES],
+                                 const struct store_version_ref *app, store_key_owner_done done,
                                  void *done_arg, struct status *err)
 {
+    (void)app;
     return store_key_find(arg, hash, done, done_arg, err);
+}
+
+/* An app being read: its target is told as that of a key without an id. */
+struct app_read {
+    store_key_owner_done done;
+    void *done_arg;
+};
+
+static void app_found(void *arg, const struct store_target *target, const struct status *status)
+{
+    struct app_read *read = arg;
+    struct store_key_owner owner = {0};
+    if (status->code == STATUS_OK)
+        owner.target = *target;
+    read->done(read->done_arg, &owner, status);
+    free(read);
+}
+
+static enum status_code find_app(void *arg, const uint8_t hash[SHA256_BYTES],
+                                 const struct store_version_ref *app, store_key_owner_done done,
+                                 void *done_arg, struct status *err)
+{
+    (void)hash;
+    struct app_read *read = calloc(1, sizeof *read);
+    if (read == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "no memory to look for an app");
+    *read = (struct app_read){done, done_arg};
+    enum status_code rc = store_version_find(arg, app, app_found, read, err);
+    if (rc != STATUS_OK)
+        free(read);
+    return rc;
 }
 
 static void store_changed(void *arg, uint64_t generation)
@@ -55,18 +88,29 @@ static void store_changed(void *arg, uint64_t generation)
     (void)generation;
     struct gateway *gateway = arg;
     key_cache_drop(gateway->keys);
+    key_cache_drop(gateway->apps);
 }
 
 enum status_code gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
                              struct status *err)
 {
-    const struct key_reader reader = {.arg = options->store, .find = find_key};
+    const struct key_reader keys = {.arg = options->store,
+                                    .find = find_key,
+                                    .unknown_reason = "INVALID_TOKEN",
+                                    .unknown_words = "the API key is not known"};
+    const struct key_reader apps = {.arg = options->store,
+                                    .find = find_app,
+                                    .unknown_reason = "UNKNOWN_APP",
+                                    .unknown_words = "the token's app is not known"};
     struct gateway *gateway = calloc(1, sizeof *gateway);
     if (gateway == NULL)
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory");
     gateway->store = options->store;
     gateway->records = options->records;
     gateway->links = options->links;
+    gateway->tokens = options->tokens;
+    gateway->otlp = options->otlp;
+    gateway->meters = options->meters;
     gateway->runs_max = options->runs_max;
     gateway->tasks = tasks_new();
     gateway->live = live_new(options->queues);
@@ -74,7 +118,9 @@ enum status_code gateway_new(const struct gateway_options *options, struct gatew
     snprintf(gateway->instance_id, sizeof gateway->instance_id, "%s", options->instance_id);
     enum status_code rc = gateway->tasks == NULL || gateway->live == NULL || gateway->lookups == NULL
                               ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "gateway: out of memory")
-                              : key_cache_new(&reader, &gateway->keys, err);
+                              : key_cache_new(&keys, &gateway->keys, err);
+    if (rc == STATUS_OK)
+        rc = key_cache_new(&apps, &gateway->apps, err);
     if (rc == STATUS_OK)
         rc = store_watch(gateway->store, store_changed, gateway, err);
     if (rc != STATUS_OK) {
@@ -90,6 +136,7 @@ void gateway_free(struct gateway *gateway)
     if (gateway == NULL)
         return;
     key_cache_free(gateway->keys);
+    key_cache_free(gateway->apps);
     live_free(gateway->live);
     lookups_free(gateway->lookups);
     tasks_free(gateway->tasks);

@@ -7,13 +7,19 @@
 #include "gateway/api/links.h"
 #include "gateway/api/live.h"
 #include "gateway/api/lookups.h"
+#include "gateway/api/meters.h"
 #include "gateway/api/tasks.h"
 #include "gateway/auth/key_cache.h"
 #include "shared/rpc/server.h"
 
+struct otlp;
+struct tokens;
 /*
  * store, records   STORE_CONTROL and STORE_RECORDS of one store
  * instance_id      of this process, for people
+ * tokens           JSON Web Tokens (gateway/auth/tokens.h)
+ * otlp             where spans go (shared/otlp/exporter.h); NULL: nowhere
+ * meters           what is counted
  * runs_max         that may be under way at a time
  */
 struct gateway_options {
@@ -21,6 +27,9 @@ struct gateway_options {
     struct store *store, *records;
     const char *instance_id;
     struct links *links;
+    struct tokens *tokens;
+    struct otlp *otlp;
+    struct meters *meters;
     size_t runs_max;
 };
 struct gateway { /* read-only once made, but for what locks itself */
@@ -29,7 +38,10 @@ struct gateway { /* read-only once made, but for what locks itself */
     struct tasks *tasks;
     struct live *live;
     struct lookups *lookups;
-    struct key_cache *keys;
+    struct key_cache *keys, *apps; /* what API keys open; what tokens open, by app */
+    struct tokens *tokens;
+    struct otlp *otlp;
+    struct meters *meters;
     char instance_id[UUID_TEXT_LEN + 1];
     atomic_bool is_draining;
     size_t runs_max;

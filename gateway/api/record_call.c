@@ -2,7 +2,6 @@
 #include "gateway/api/record_call.h"
 
 #include "gateway/api/requests.h"
-#include "gateway/auth/principal.h"
 #include "shared/rpc/slice.h"
 
 static void authenticated(struct bearer *bearer, struct grant *take_grant, const struct status *status)
@@ -27,12 +26,12 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
 
 void record_call_start(struct rpc_call *call, void (*granted)(struct record_call *rc))
 {
-    const struct gateway *gateway = rpc_call_service(call);
+    struct gateway *gateway = rpc_call_service(call);
     struct record_call *rc = rpc_call_state(call);
     rc->call = call;
     rc->granted = granted;
     rc->bearer.done = authenticated;
-    bearer_find(&rc->bearer, gateway->keys, call);
+    bearer_find(&rc->bearer, gateway, call, SCOPE_READ);
 }
 
 void record_call_ended(struct rpc_call *call)
@@ -40,6 +39,7 @@ void record_call_ended(struct rpc_call *call)
     struct record_call *rc = rpc_call_state(call);
     if (rc->request != NULL)
         protobuf_c_message_free_unpacked(rc->request, NULL);
+    bearer_fini(&rc->bearer);
     grant_unref(rc->grant);
 }
 
@@ -51,12 +51,19 @@ struct store *record_call_store(const struct record_call *rc)
 
 enum status_code record_call_user(struct record_call *rc, const char *user, struct status *err)
 {
-    struct str name = str_c(user);
-    if (request_check_user(name, err) != STATUS_OK)
+    struct str name;
+    if (principal_user(rc->bearer.principal, str_c(user), &name, err) != STATUS_OK ||
+        request_check_user(name, err) != STATUS_OK)
         return err->code;
-    principal_end_user_id(rc->grant->target.workspace_id, rc->grant->target.app_id,
-                          STR(PRINCIPAL_SERVICE_API), name, rc->end_user_id);
+    principal_end_user_id(rc->bearer.principal, rc->grant->target.workspace_id, rc->grant->target.app_id,
+                          name, rc->end_user_id);
     return STATUS_OK;
+}
+
+enum status_code record_call_user_if_any(struct record_call *rc, const char *user, struct status *err)
+{
+    bool is_token_s = rc->bearer.principal != NULL && rc->bearer.principal->user.len > 0;
+    return is_token_s || user[0] != '\0' ? record_call_user(rc, user, err) : STATUS_OK;
 }
 
 enum status_code record_call_form(struct record_call *rc, int payloads, struct status *err)

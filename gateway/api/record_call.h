@@ -33,8 +33,15 @@ void record_call_start(struct rpc_call *call, void (*granted)(struct record_call
 void record_call_ended(struct rpc_call *call);
 struct store *record_call_store(const struct record_call *rc);
 
-/* Whose records are asked for. INVALID_ARGUMENT, field user: there is none, or it is too long. */
+/*
+ * Whose records are asked for: the token's end user, or the one the request names.
+ * INVALID_ARGUMENT    field user: there is none, or it is too long
+ * PERMISSION_DENIED   USER_MISMATCH: the request names another than the token
+ */
 MUST_CHECK enum status_code record_call_user(struct record_call *rc, const char *user, struct status *err);
+/* The same where records of all are given to an API key that names none: end_user_id stays "" then. */
+MUST_CHECK enum status_code record_call_user_if_any(struct record_call *rc, const char *user,
+                                                    struct status *err);
 /* The form of payloads asked for. INVALID_ARGUMENT, field payloads. */
 MUST_CHECK enum status_code record_call_form(struct record_call *rc, int payloads, struct status *err);
 /* INVALID_ARGUMENT, the field named: no canonical UUID. */

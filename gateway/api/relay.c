@@ -5,7 +5,7 @@
 #include "shared/rpc/slice.h"
 #include "shared/rpc/wire.h"
 
-/* Field numbers of heddle.executor.v1.ExecuteFrame, Begun and Events, and of heddle.v1.RunEvent. */
+/* Field numbers of heddle.executor.v1.ExecuteFrame, Begun and Events, of heddle.v1.RunEvent and WorkflowFinished. */
 enum {
     FRAME_BEGUN = 1,
     FRAME_EVENTS = 2,
@@ -13,7 +13,12 @@ enum {
     BEGUN_ADDRESS = 2,
     EVENTS_EVENT = 1,
     EVENT_SEQUENCE = 5,
-    EVENT_FINISHED = 23
+    EVENT_MESSAGE = 7,
+    EVENT_TEXT_CHUNK = 8,
+    EVENT_FINISHED = 23,
+    FINISHED_STATUS = 2,
+    FINISHED_REASON = 3,
+    FINISHED_TOKENS = 8
 };
 
 void relay_start(struct relay *relay)
@@ -53,6 +58,32 @@ static bool next_event(struct str *rest, struct str *ret)
     return false;
 }
 
+static void note_finished(struct relay *relay, struct str finished)
+{
+    struct wire_field field;
+    while (wire_next(&finished, &field) == WIRE_FIELD) {
+        if (field.type != WIRE_VARINT)
+            continue;
+        if (field.number == FINISHED_STATUS)
+            relay->told.status = (int)field.value;
+        else if (field.number == FINISHED_REASON)
+            relay->told.reason = (int)field.value;
+        else if (field.number == FINISHED_TOKENS)
+            relay->told.total_tokens = (int64_t)field.value;
+    }
+}
+
+/* What goes down to the caller, whoever has made it. */
+static void note_told(struct relay *relay, const struct wire_field *field)
+{
+    if (field->type != WIRE_BYTES)
+        return;
+    if (field->number == EVENT_FINISHED)
+        note_finished(relay, field->bytes);
+    else if (field->number == EVENT_MESSAGE || field->number == EVENT_TEXT_CHUNK)
+        relay->has_text = true;
+}
+
 /* Looks at an event's outermost fields only, for the case that the relay has to make the last events itself. */
 static void note_event(struct relay *relay, struct str event)
 {
@@ -62,7 +93,15 @@ static void note_event(struct relay *relay, struct str event)
             relay->last_sequence = field.value;
         else if (field.number == EVENT_FINISHED)
             relay->has_finished = true;
+        note_told(relay, &field);
     }
+}
+
+static void note_own_event(struct relay *relay, struct str event)
+{
+    struct wire_field field;
+    while (wire_next(&event, &field) == WIRE_FIELD)
+        note_told(relay, &field);
 }
 
 /* The events of our own, then the end. */
@@ -74,6 +113,7 @@ static void pump_outcome(struct relay *relay)
     if (is_told || !outcome_has_more(&relay->outcome)) {
         end(relay, &status, false);
     } else if (outcome_next(&relay->outcome, ++relay->last_sequence, &event)) {
+        note_own_event(relay, rpc_slice_str(&event));
         send(relay, event, true);
     } else {
         status_set(&status, STATUS_RESOURCE_EXHAUSTED, "no memory to say how the run ended");

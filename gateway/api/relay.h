@@ -25,6 +25,12 @@ struct relay_sink {
     void (*ended)(void *arg, const struct status *status, bool not_begun);
 };
 
+/* How a run has ended; numbers of heddle.v1.RunStatus and EndReason. */
+struct relay_end {
+    int status, reason;
+    int64_t total_tokens;
+};
+
 struct relay {
     const struct relay_source *source;
     const struct relay_sink *sink;
@@ -37,6 +43,8 @@ struct relay {
     int64_t begun_at_ms;
     uint64_t last_sequence;
     struct outcome outcome; /* events of our own, at the end */
+    bool has_text;          /* a piece of text has been handed down */
+    struct relay_end told;  /* as workflow_finished has said it; zeroed: it has not */
 };
 
 /* Asks for the first frame. The relay lives in the caller's memory; after ended() nothing of it is left to free. */

@@ -19,8 +19,20 @@ void request_free(struct run_request *r)
     r->message = NULL;
 }
 
+enum status_code request_take_user(struct run_request *r, const struct principal *principal,
+                                   struct status *err)
+{
+    struct str user;
+    if (principal_user(principal, request_user(r), &user, err) != STATUS_OK)
+        return err->code;
+    r->user = user.ptr;
+    return STATUS_OK;
+}
+
 struct str request_user(const struct run_request *r)
 {
+    if (r->user != NULL)
+        return str_c(r->user);
     return str_c(r->service == RUN_CHAT ? r->chat->user : r->workflow->user);
 }
 
@@ -110,6 +122,7 @@ enum status_code request_check(const struct run_request *r, struct status *err)
 
 void request_to_executor(const struct run_request *r, Heddle__Executor__V1__ExecuteRequest *ret)
 {
+    ret->user = (char *)request_user(r).ptr; /* every text it may be ends in NUL */
     if (r->service == RUN_CHAT) {
         ret->mode = HEDDLE__EXECUTOR__V1__RUN_MODE__RUN_MODE_CHAT;
         ret->query = r->chat->query;
@@ -118,7 +131,6 @@ void request_to_executor(const struct run_request *r, Heddle__Executor__V1__Exec
         ret->inputs_json = r->chat->inputs_json;
         ret->n_files = r->chat->n_files;
         ret->files = r->chat->files;
-        ret->user = r->chat->user;
         ret->on_disconnect = r->chat->on_disconnect;
         ret->events = r->chat->events;
         ret->payloads = r->chat->payloads;
@@ -129,7 +141,6 @@ void request_to_executor(const struct run_request *r, Heddle__Executor__V1__Exec
     ret->inputs_json = r->workflow->inputs_json;
     ret->n_files = r->workflow->n_files;
     ret->files = r->workflow->files;
-    ret->user = r->workflow->user;
     ret->on_disconnect = r->workflow->on_disconnect;
     ret->events = r->workflow->events;
     ret->payloads = r->workflow->payloads;

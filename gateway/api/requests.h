@@ -5,6 +5,7 @@
 #pragma once
 #include "gateway/api/gateway.h"
 #include "gateway/api/outcome.h"
+#include "gateway/auth/principal.h"
 #include "heddle/executor/v1/executor.pb-c.h"
 #include "heddle/v1/chat.pb-c.h"
 #include "heddle/v1/workflow.pb-c.h"
@@ -15,6 +16,7 @@
 /* Of either service. */
 struct run_request {
     enum run_service service;
+    const char *user; /* of request_take_user(); NULL: not yet */
     union {
         Heddle__V1__SendMessageRequest *chat;
         Heddle__V1__RunWorkflowRequest *workflow;
@@ -31,6 +33,12 @@ void request_free(struct run_request *r);
 MUST_CHECK enum status_code request_check(const struct run_request *r, struct status *err);
 /* Any rpc's end user. INVALID_ARGUMENT, field user. */
 MUST_CHECK enum status_code request_check_user(struct str user, struct status *err);
+/*
+ * From now on the end user is the one that the caller's token names, if it does (principal_user()); it lives as long as the
+ * principal. PERMISSION_DENIED, USER_MISMATCH.
+ */
+MUST_CHECK enum status_code request_take_user(struct run_request *r, const struct principal *principal,
+                                              struct status *err);
 struct str request_user(const struct run_request *r);
 struct str request_run_id(const struct run_request *r);     /* "" when the caller brings none */
 struct str request_version_id(const struct run_request *r); /* "" for the published one */

@@ -5,7 +5,7 @@
  */
 #include "gateway/api/run_call.h"
 
-#include "gateway/auth/principal.h"
+#include "gateway/api/run_span.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/rpc/slice.h"
@@ -20,7 +20,9 @@ void run_call_unref(struct run_call *run)
     if (--run->refs > 0)
         return;
     request_free(&run->request);
+    bearer_fini(&run->bearer);
     grant_unref(run->grant);
+    tracing_end(&run->trace);
     atomic_fetch_sub(&run->gateway->live_runs, 1);
     free(run);
 }
@@ -36,8 +38,12 @@ void run_call_finish(struct run_call *run, const struct status *status)
 {
     struct rpc_call *call = run->call;
     run->call = NULL;
-    if (call != NULL)
-        rpc_call_finish(call, status);
+    if (call == NULL)
+        return;
+    run_span_end(&run->trace, call, run, status);
+    if (!run->relay.has_begun && status->code != STATUS_OK)
+        meters_refused(run->gateway->meters, status);
+    rpc_call_finish(call, status);
 }
 
 /* The caller leaves, or is sent away. */
@@ -119,6 +125,7 @@ static void sink_begun(void *arg, struct str address)
     if (address.len <= TASK_ADDRESS_MAX)
         snprintf(run->task.address, sizeof run->task.address, "%.*s", STR_ARG(address));
     tasks_set_address(run->gateway->tasks, str_c(run->task.run_id), address);
+    meters_run_begun(run->gateway->meters, &run->meter, str_c(run->task.app_id));
     if (run->end_reason != HEDDLE__V1__END_REASON__END_REASON_UNSPECIFIED)
         ask_to_end(run);
 }
@@ -126,6 +133,8 @@ static void sink_begun(void *arg, struct str address)
 static void sink_send(void *arg, grpc_slice take_event, bool has_more)
 {
     struct run_call *run = arg;
+    if (run->relay.has_text && !run->meter.has_text)
+        meters_run_text(run->gateway->meters, &run->meter, clock_monotonic_us());
     rpc_call_send(run->call, take_event, has_more ? RPC_SEND_MORE : RPC_SEND_NOW);
 }
 
@@ -186,6 +195,9 @@ static void sink_ended(void *arg, const struct status *status, bool not_begun)
         return;
     }
     struct str run_id = str_c(run->task.run_id);
+    const struct relay_end *told = &run->relay.told;
+    meters_run_ended(run->gateway->meters, &run->meter, str_c(run->task.app_id), told->status, told->reason,
+                     told->total_tokens, clock_monotonic_us());
     if (not_begun) {
         explain(run, &err);
         run_call_forget_task(run);
@@ -236,7 +248,9 @@ static grpc_slice pack_request(struct run_call *run)
 {
     Heddle__Executor__V1__ExecuteRequest request = HEDDLE__EXECUTOR__V1__EXECUTE_REQUEST__INIT;
     const struct store_target *target = &run->grant->target;
-    char workspace[STORE_NAME_BYTES_MAX + 1];
+    char workspace[STORE_NAME_BYTES_MAX + 1], traceparent[TRACE_PARENT_LEN + 1] = "";
+    if (run->trace.is_on)
+        trace_format(&run->trace.context, traceparent);
     snprintf(workspace, sizeof workspace, "%.*s", STR_ARG(target->workspace_id));
     request_to_executor(&run->request, &request);
     request.run_id = run->task.run_id;
@@ -246,7 +260,7 @@ static grpc_slice pack_request(struct run_call *run)
     request.version_id = run->version_id;
     request.version_hash = (ProtobufCBinaryData){SHA256_BYTES, (uint8_t *)target->content_hash};
     request.end_user_id = run->task.end_user_id;
-    request.end_user_type = PRINCIPAL_SERVICE_API;
+    request.end_user_type = (char *)principal_type(run->bearer.principal);
     request.conversation_id = run->conversation_id;
     request.conversation_is_new = run->is_new_conversation;
     request.message_id = run->message_id;
@@ -254,6 +268,9 @@ static grpc_slice pack_request(struct run_call *run)
     request.gateway_instance = run->gateway->instance_id;
     request.priority = target->priority;
     request.run_id_is_own = run->is_own_id;
+    request.traceparent = traceparent;
+    if (run->trace.state != NULL)
+        request.tracestate = run->trace.state;
     return rpc_slice_pack(&request.base);
 }
 
@@ -308,7 +325,7 @@ static void go(struct run_call *run)
         uuid_format(uuid_v7(), run->task.run_id);
     snprintf(run->task.app_id, sizeof run->task.app_id, "%.*s", STR_ARG(target->app_id));
     snprintf(run->version_id, sizeof run->version_id, "%.*s", STR_ARG(target->version_id));
-    principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
+    principal_end_user_id(run->bearer.principal, target->workspace_id, target->app_id,
                           request_user(&run->request), run->task.end_user_id);
     if (run->request.service == RUN_CHAT) {
         struct str conversation_id = str_c(run->request.chat->conversation_id);
@@ -403,6 +420,8 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     if (rc == STATUS_OK)
         rc = request_read(&run->request, rpc_call_request(run->call), &err);
     if (rc == STATUS_OK)
+        rc = request_take_user(&run->request, run->bearer.principal, &err);
+    if (rc == STATUS_OK)
         rc = request_check(&run->request, &err);
     struct str version_id = rc == STATUS_OK ? request_version_id(&run->request) : STR("");
     if (rc != STATUS_OK)
@@ -414,36 +433,48 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     run_call_unref(run); /* the look-up's */
 }
 
+static void refuse(struct gateway *gateway, struct rpc_call *call, const struct status *status)
+{
+    struct tracing trace = {.is_on = false};
+    run_span_begin(&trace, gateway->otlp, call);
+    run_span_end(&trace, call, NULL, status);
+    tracing_end(&trace);
+    meters_refused(gateway->meters, status);
+    rpc_call_finish(call, status);
+}
+
 static void start(struct rpc_call *call, enum run_service service)
 {
     struct gateway *gateway = rpc_call_service(call);
     struct status err;
     if (atomic_load(&gateway->is_draining)) {
         status_reason(&err, STATUS_UNAVAILABLE, "SHUTTING_DOWN", "this gateway is shutting down");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     if (atomic_load(&gateway->live_runs) >= gateway->runs_max) {
         status_reason(&err, STATUS_UNAVAILABLE, "GATEWAY_BUSY", "this gateway has %zu runs under way",
                       gateway->runs_max);
         err.retry_ms = LINK_RETRY_MS;
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     struct run_call *run = calloc(1, sizeof *run);
     if (run == NULL) {
         status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for another call");
-        rpc_call_finish(call, &err);
+        refuse(gateway, call, &err);
         return;
     }
     run->refs = 2; /* the caller's, the look-up's */
+    meters_run_called(&run->meter, clock_monotonic_us());
     run->gateway = gateway;
     atomic_fetch_add(&gateway->live_runs, 1);
     run->call = call;
+    run_span_begin(&run->trace, gateway->otlp, call);
     run->request.service = service;
     run->bearer.done = authenticated;
     ((struct run_state *)rpc_call_state(call))->run = run;
-    bearer_find(&run->bearer, gateway->keys, call);
+    bearer_find(&run->bearer, gateway, call, SCOPE_RUN);
 }
 
 void chat_start(struct rpc_call *call)

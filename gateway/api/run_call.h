@@ -8,6 +8,7 @@
 #include "gateway/api/gateway.h"
 #include "gateway/api/relay.h"
 #include "gateway/api/requests.h"
+#include "shared/otlp/tracing.h"
 #include "shared/rpc/client.h"
 
 struct run_call {
@@ -33,6 +34,8 @@ struct run_call {
     struct rpc_client_call *upstream; /* NULL once it has ended */
     bool never_left;                  /* of the last one: no connection was given the request */
     struct relay relay;
+    struct tracing trace;
+    struct run_meter meter;
 };
 
 /* Gives a reference back. */

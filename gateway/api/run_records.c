@@ -1,7 +1,6 @@
 /* run_records: see run_call.h. */
 #include "gateway/api/run_call.h"
 
-#include "gateway/auth/principal.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
@@ -42,7 +41,7 @@ static struct store_run_close as_lost(const struct run_call *run)
         .conversation_id = str_c(run->conversation_id),
         .message_id = str_c(run->message_id),
         .user = request_user(&run->request),
-        .end_user_type = STR(PRINCIPAL_SERVICE_API),
+        .end_user_type = str_c(principal_type(run->bearer.principal)),
         .mode = target->mode,
         .record = target->record,
         .attempt = run->attempt,

@@ -26,10 +26,15 @@ static void got(void *arg, const struct store_run *run, const struct status *sta
 static void get_run(struct record_call *rc)
 {
     const Heddle__V1__GetRunRequest *request = (const Heddle__V1__GetRunRequest *)rc->request;
-    const struct store_run_ref ref = {.workspace_id = rc->grant->target.workspace_id,
-                                      .run_id = str_c(request->run_id),
-                                      .app_id = rc->grant->target.app_id};
+    struct store_run_ref ref = {.workspace_id = rc->grant->target.workspace_id,
+                                .run_id = str_c(request->run_id),
+                                .app_id = rc->grant->target.app_id};
     struct status err;
+    if (record_call_user_if_any(rc, "", &err) != STATUS_OK) {
+        record_call_fail(rc, &err);
+        return;
+    }
+    ref.end_user_id = str_c(rc->end_user_id);
     if (record_call_id("run_id", request->run_id, &err) != STATUS_OK ||
         record_call_form(rc, (int)request->payloads, &err) != STATUS_OK ||
         store_run_get(record_call_store(rc), &ref, got, rc, &err) != STATUS_OK)
@@ -91,10 +96,9 @@ static void list_runs(struct record_call *rc)
                                   .with_total = request->with_total};
     struct status err;
     enum status_code code = check_list(request, &err);
-    if (code == STATUS_OK && request->user[0] != '\0') {
-        code = record_call_user(rc, request->user, &err);
-        list.end_user_id = str_c(rc->end_user_id);
-    }
+    if (code == STATUS_OK)
+        code = record_call_user_if_any(rc, request->user, &err);
+    list.end_user_id = str_c(rc->end_user_id);
     if (code != STATUS_OK || store_run_list(record_call_store(rc), &list, listed, rc, &err) != STATUS_OK)
         record_call_fail(rc, &err);
 }

@@ -1,7 +1,6 @@
 /* stop_task: see the header. */
 #include "gateway/api/stop_task.h"
 
-#include "gateway/auth/principal.h"
 #include "heddle/executor/v1/executor.pb-c.h"
 #include "shared/base/clock.h"
 #include "shared/rpc/slice.h"
@@ -85,11 +84,13 @@ static void look(struct stop_state *state)
         ask_executor(state, &state->asked);
 }
 
-static enum status_code check(const struct stop_state *state, struct status *err)
+static enum status_code check(const struct stop_state *state, struct str *ret_user, struct status *err)
 {
     if (!uuid_is_canonical(str_c(state->request->task_id)))
         return status_field(err, "task_id", "must be a lower-case UUID");
-    if (state->request->user[0] == '\0')
+    if (principal_user(state->bearer.principal, str_c(state->request->user), ret_user, err) != STATUS_OK)
+        return err->code;
+    if (ret_user->len == 0)
         return status_field(err, "user", "is required");
     return STATUS_OK;
 }
@@ -99,6 +100,7 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     struct stop_state *state = CONTAINER_OF(bearer, struct stop_state, bearer);
     const struct gateway *gateway = rpc_call_service(state->call);
     struct status err = *status;
+    struct str user = {0};
     state->grant = take_grant;
     if (err.code == STATUS_OK) {
         struct str bytes = rpc_call_request(state->call);
@@ -106,7 +108,7 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
         if (state->request == NULL)
             status_set(&err, STATUS_RESOURCE_EXHAUSTED, "no memory for the request");
         else
-            err.code = check(state, &err);
+            err.code = check(state, &user, &err);
     }
     if (err.code != STATUS_OK) {
         rpc_call_finish(state->call, &err);
@@ -116,8 +118,8 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
     struct task *asked = &state->asked, known;
     snprintf(asked->run_id, sizeof asked->run_id, "%s", state->request->task_id);
     snprintf(asked->app_id, sizeof asked->app_id, "%.*s", STR_ARG(target->app_id));
-    principal_end_user_id(target->workspace_id, target->app_id, STR(PRINCIPAL_SERVICE_API),
-                          str_c(state->request->user), asked->end_user_id);
+    principal_end_user_id(state->bearer.principal, target->workspace_id, target->app_id, user,
+                          asked->end_user_id);
     if (tasks_find(gateway->tasks, str_c(asked->run_id), &known)) {
         bool is_theirs = str_eq_c(str_c(known.app_id), asked->app_id) &&
                          str_eq_c(str_c(known.end_user_id), asked->end_user_id);
@@ -135,11 +137,11 @@ static void authenticated(struct bearer *bearer, struct grant *take_grant, const
 
 void stop_task_start(struct rpc_call *call)
 {
-    const struct gateway *gateway = rpc_call_service(call);
+    struct gateway *gateway = rpc_call_service(call);
     struct stop_state *state = rpc_call_state(call);
     state->call = call;
     state->bearer.done = authenticated;
-    bearer_find(&state->bearer, gateway->keys, call);
+    bearer_find(&state->bearer, gateway, call, SCOPE_RUN);
 }
 
 void stop_task_ended(struct rpc_call *call)
@@ -147,5 +149,6 @@ void stop_task_ended(struct rpc_call *call)
     struct stop_state *state = rpc_call_state(call);
     if (state->request != NULL)
         heddle__v1__stop_task_request__free_unpacked(state->request, NULL);
+    bearer_fini(&state->bearer);
     grant_unref(state->grant);
 }

@@ -50,7 +50,7 @@ struct key_cache {
     struct use *uses;
 };
 
-static enum status_code no_such_key(struct status *err);
+static enum status_code no_such_key(const struct key_cache *cache, struct status *err);
 static struct known *shelf_find(struct shelf *shelf, const uint8_t hash[SHA256_BYTES]);
 static void shelf_put(struct shelf *shelf, const uint8_t hash[SHA256_BYTES], struct grant *grant,
                       int64_t use_noted_at_ms);
@@ -92,8 +92,9 @@ void key_cache_free(struct key_cache *cache)
     free(cache);
 }
 
-enum status_code key_cache_find(struct key_cache *cache, const uint8_t hash[SHA256_BYTES], int64_t now_ms,
-                                struct key_wait *wait, struct grant **ret_grant, struct status *err)
+enum status_code key_cache_find(struct key_cache *cache, const uint8_t hash[SHA256_BYTES],
+                                const struct store_version_ref *app, int64_t now_ms, struct key_wait *wait,
+                                struct grant **ret_grant, struct status *err)
 {
     enum status_code rc = STATUS_OK;
     struct read *fresh = NULL;
@@ -105,7 +106,7 @@ enum status_code key_cache_find(struct key_cache *cache, const uint8_t hash[SHA2
         if (now_ms - known->use_noted_at_ms >= KEY_CACHE_USE_EVERY_MS && note_use(cache, grant, now_ms))
             known->use_noted_at_ms = now_ms;
     } else if (shelf_find(&cache->unknown, hash) != NULL) {
-        rc = no_such_key(err);
+        rc = no_such_key(cache, err);
     } else {
         rc = join_read(cache, hash, now_ms, wait, &fresh, err);
     }
@@ -115,7 +116,8 @@ enum status_code key_cache_find(struct key_cache *cache, const uint8_t hash[SHA2
     if (rc != STATUS_OK)
         return rc;
     struct status failed;
-    if (fresh != NULL && cache->reader.find(cache->reader.arg, hash, on_read, fresh, &failed) != STATUS_OK)
+    if (fresh != NULL &&
+        cache->reader.find(cache->reader.arg, hash, app, on_read, fresh, &failed) != STATUS_OK)
         settle_read(fresh, NULL, &failed);
     return STATUS_OK;
 }
@@ -149,9 +151,10 @@ size_t key_cache_take_uses(struct key_cache *cache, struct key_use *ret, size_t 
     return count;
 }
 
-static enum status_code no_such_key(struct status *err)
+static enum status_code no_such_key(const struct key_cache *cache, struct status *err)
 {
-    return status_reason(err, STATUS_UNAUTHENTICATED, "INVALID_TOKEN", "the API key is not known");
+    return status_reason(err, STATUS_UNAUTHENTICATED, cache->reader.unknown_reason, "%s",
+                         cache->reader.unknown_words);
 }
 
 static struct known *shelf_find(struct shelf *shelf, const uint8_t hash[SHA256_BYTES])
@@ -204,6 +207,8 @@ static void shelf_clear(struct shelf *shelf)
 static bool note_use(struct key_cache *cache, struct grant *grant, int64_t now_ms)
 {
     struct use *use;
+    if (grant->key_id.len == 0)
+        return true; /* an app's: there is no key */
     HASH_FIND(hh, cache->uses, grant->key_id.ptr, grant->key_id.len, use);
     if (use != NULL) {
         use->used_at_ms = now_ms;
@@ -265,7 +270,7 @@ static void on_read(void *arg, const struct store_key_owner *owner, const struct
         if (grant == NULL)
             status_set(&failed, STATUS_RESOURCE_EXHAUSTED, "key cache: no memory");
     } else if (status->code == STATUS_NOT_FOUND) {
-        no_such_key(&failed);
+        no_such_key(read->cache, &failed);
     }
     settle_read(read, grant, &failed);
     grant_unref(grant);

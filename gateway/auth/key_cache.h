@@ -1,6 +1,7 @@
 /*
- * key_cache: API keys by their hash, so that a call costs no read of the store. What is known to be no key is kept apart,
- * so that garbage cannot drive out keys.
+ * key_cache: what callers are granted, so that a call costs no read of the store: of API keys by the key's hash, or (a cache of
+ * its own) of apps that tokens name, by a hash of the app. What is known to be nothing is kept apart, so that garbage cannot
+ * drive out keys.
  *
  * Changes   key_cache_drop() forgets everything. Answers to reads submitted before it still go to those who waited for
  *           them, but are not kept, and nobody who comes later waits for them: a key deleted by this process is refused from
@@ -25,11 +26,16 @@
 /* ms. A key's use is noted again after this. */
 #define KEY_CACHE_USE_EVERY_MS 60000
 
-/* Where keys are read that are not here: store_key_find(), or a test. */
+/*
+ * Where keys are read that are not here: store_key_find(), store_version_find(), or a test.
+ * app               as key_cache_find() was told; borrowed for the call
+ * unknown_reason, unknown_words   what callers hear of a key that is not there (NOT_FOUND)
+ */
 struct key_reader {
     void *arg;
-    enum status_code (*find)(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
-                             void *done_arg, struct status *err);
+    enum status_code (*find)(void *arg, const uint8_t hash[SHA256_BYTES], const struct store_version_ref *app,
+                             store_key_owner_done done, void *done_arg, struct status *err);
+    const char *unknown_reason, *unknown_words;
 };
 
 /*
@@ -58,15 +64,17 @@ void key_cache_free(struct key_cache *cache);
 /*
  * Finds the key with this hash.
  *
+ * app         whose published version is meant, in a cache of apps; NULL: of keys
  * now_ms      wall clock: when it is used
  * ret_grant   a reference for the caller, or NULL when it is not known yet: wait->done() will tell, with the codes below
  *
- * UNAUTHENTICATED      INVALID_TOKEN: no such key
+ * UNAUTHENTICATED      the reader's unknown_reason: no such key
  * UNAVAILABLE          too many callers wait, or the store cannot be read (its reason)
  * RESOURCE_EXHAUSTED   no memory
  */
 MUST_CHECK enum status_code key_cache_find(struct key_cache *cache, const uint8_t hash[SHA256_BYTES],
-                                           int64_t now_ms, struct key_wait *wait, struct grant **ret_grant,
+                                           const struct store_version_ref *app, int64_t now_ms,
+                                           struct key_wait *wait, struct grant **ret_grant,
                                            struct status *err);
 
 /* Keys, apps or versions have changed: forgets everything. */

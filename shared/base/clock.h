@@ -7,4 +7,5 @@
 
 int64_t clock_monotonic_us(void);
 int64_t clock_monotonic_ms(void);
-int64_t clock_wall_ms(void); /* Unix time */
+int64_t clock_wall_us(void); /* Unix time */
+int64_t clock_wall_ms(void);

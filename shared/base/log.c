@@ -5,10 +5,14 @@
 #include "shared/base/clock.h"
 #include "shared/base/status.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,16 +28,29 @@ struct line {
     char text[LINE_BYTES];
 };
 
+/* How a line is written without waiting for its reader. */
+enum way {
+    WAY_PLAIN, /* a file, which has no reader, or nothing better was to be had */
+    WAY_OPENED, /* a pipe or a terminal, opened once more: O_NONBLOCK on fd 2 itself would be everybody's who has it */
+    WAY_SOCKET
+};
+
 static struct {
     enum log_level level;
     enum log_format format;
     const char *component;
-} settings = {LOG_INFO, LOG_TEXT, "heddle"};
+    enum way way;
+    int fd;
+} settings = {LOG_INFO, LOG_TEXT, "heddle", WAY_PLAIN, STDERR_FILENO};
+
+static atomic_uint_fast64_t dropped;
+static atomic_bool is_torn; /* the last line was written in part: its end is owed */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const format_names[] = {"text", "json"};
 
 static bool find_name(const char *const *names, size_t count, struct str name, size_t *ret);
+static void write_line(const struct line *line);
 static void put_time(struct line *line);
 static void put_text_field(struct line *line, const char *name, struct str text);
 static void put_field(struct line *line, const struct log_field *field);
@@ -58,6 +75,7 @@ void log_init_words(const char *level, const char *format, const char *component
     (void)log_level_from(str_c(level), &least); /* another word cannot come: the defaults stay */
     (void)log_format_from(str_c(format), &form);
     log_init(least, form, component);
+    log_never_wait();
 }
 
 bool log_level_from(struct str name, enum log_level *ret)
@@ -101,10 +119,62 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (line.cut)
         put_tail(&line, line.format == LOG_JSON ? STR(",\"cut\":true") : STR(" cut=true"));
     put_tail(&line, line.format == LOG_JSON ? STR("}\n") : STR("\n"));
-    while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
-        ;
+    write_line(&line);
     errno =
         saved_errno; /* a log line changes nothing for its caller, not even when it could not be written */
+}
+
+uint64_t log_lines_dropped(void)
+{
+    return atomic_load_explicit(&dropped, memory_order_relaxed);
+}
+
+void log_never_wait(void)
+{
+    struct stat st;
+    if (settings.way == WAY_OPENED)
+        close(settings.fd);
+    settings.way = WAY_PLAIN;
+    settings.fd = STDERR_FILENO;
+    if (fstat(STDERR_FILENO, &st) != 0)
+        return;
+    if (S_ISSOCK(st.st_mode)) {
+        settings.way = WAY_SOCKET;
+    } else if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
+        int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0)
+            return; /* not ours to open: it is written as it is */
+        settings.way = WAY_OPENED;
+        settings.fd = fd;
+    }
+}
+
+/* Bytes that were taken; negative: none. */
+static ssize_t write_some(const char *text, size_t len)
+{
+    ssize_t n;
+    do {
+        n = settings.way == WAY_SOCKET ? send(settings.fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                       : write(settings.fd, text, len);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* One system call; a reader that is behind costs the line, and never the time of who has something to say. */
+static void write_line(const struct line *line)
+{
+    if (atomic_load_explicit(&is_torn, memory_order_relaxed) && atomic_exchange(&is_torn, false) &&
+        write_some("\n", 1) != 1) {
+        atomic_store(&is_torn, true);
+        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+        return;
+    }
+    ssize_t n = write_some(line->text, line->len);
+    if (n == (ssize_t)line->len)
+        return;
+    atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+    if (n > 0)
+        atomic_store(&is_torn, true);
 }
 
 static bool find_name(const char *const *names, size_t count, struct str name, size_t *ret)

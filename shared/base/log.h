@@ -2,7 +2,7 @@
  * log: one line per fact on stderr: text `time=… level=info component=gateway event=started …` or JSON. Stable event names, fields instead of prose.
  * Values are escaped, so a caller's text cannot forge a line. No tokens, keys or bodies.
  * A line is at most 8 KiB: what does not fit is left out and the line ends in `cut=true`. errno is kept.
- * Threads  log_init() once at start; the rest any. A line is written by one write(2).
+ * Threads  log_init() and log_never_wait() once at start; the rest any. A line is written by one write(2).
  */
 #pragma once
 #include "shared/base/str.h"
@@ -27,10 +27,17 @@ struct log_field {
 void log_init(enum log_level level, enum log_format format, const char *component);
 /* The same from an option table's words, which it has checked (shared/options_common.h). */
 void log_init_words(const char *level, const char *format, const char *component);
+/*
+ * From here on a line is dropped, and counted, when whoever reads stderr (a pipe, a socket, a terminal) is behind; before, it is
+ * waited for. stderr stays what it is until this is called again. log_init_words() does it.
+ */
+void log_never_wait(void);
 /* "debug", "info", "warn", "error"; "text", "json". False for another word: nothing written. */
 bool log_level_from(struct str name, enum log_level *ret);
 bool log_format_from(struct str name, enum log_format *ret);
 bool log_enabled(enum log_level level);
+/* Lines that were not taken, since the start. */
+uint64_t log_lines_dropped(void);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 /* log_info("run_finished", LOG_STR("run_id", id), LOG_INT("took_ms", ms)); the event may stand alone. */

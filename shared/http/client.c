@@ -87,6 +87,8 @@ void http_transfer_release(struct http_transfer *t)
     live_remove(c, t);
     http_headers_unref(t->headers);
     t->headers = NULL;
+    free(t->more_text);
+    t->more_text = NULL;
     buf_fini(&t->body);
     /* Nothing in the handle may point at what is gone. */
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
@@ -185,6 +187,37 @@ static struct http_transfer *transfer_new(struct http_client *c)
     return t;
 }
 
+/* The headers of this request alone, linked to the list that it shares. */
+static enum status_code put_more(struct http_transfer *t, const struct http_request *r, struct status *err)
+{
+    struct buf text;
+    size_t at[HTTP_MORE_HEADERS_MAX];
+    if (r->more_count == 0)
+        return STATUS_OK;
+    assert(r->more_count <= HTTP_MORE_HEADERS_MAX);
+    buf_init(&text, HTTP_MORE_HEADERS_MAX * (HTTP_HEADER_BYTES_MAX + 1));
+    for (size_t i = 0; i < r->more_count; i++) {
+        enum status_code rc = http_header_check(&r->more[i], err);
+        if (rc != STATUS_OK) {
+            buf_fini(&text);
+            return rc;
+        }
+        at[i] = text.len;
+        buf_put(&text, r->more[i].name);
+        buf_put_c(&text, ": ");
+        buf_put(&text, r->more[i].value);
+        buf_put_char(&text, '\0');
+    }
+    t->more_text = buf_take(&text, NULL);
+    if (t->more_text == NULL)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "http: no memory for a request");
+    struct curl_slist *shared = (struct curl_slist *)http_headers_list(t->headers); /* only read */
+    for (size_t i = 0; i < r->more_count; i++)
+        t->more[i] = (struct curl_slist){.data = t->more_text + at[i],
+                                         .next = i + 1 < r->more_count ? &t->more[i + 1] : shared};
+    return STATUS_OK;
+}
+
 /* What this request wants of the handle; everything a request can set is set, as the handle had another one before. */
 static CURLcode easy_prepare(struct http_transfer *t, const struct http_request *r)
 {
@@ -202,7 +235,8 @@ static CURLcode easy_prepare(struct http_transfer *t, const struct http_request 
     if (rc == CURLE_OK)
         rc = curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, is_plain ? NULL : r->method);
     curl_easy_setopt(e, CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0 ? 1L : 0L);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, http_headers_list(t->headers));
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER,
+                     t->more_text != NULL ? &t->more[0] : http_headers_list(t->headers));
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(r->connect_ms > 0 ? r->connect_ms : HTTP_CONNECT_MS));
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->repeat == HTTP_SEND_ONCE ? 1L : 0L);
@@ -270,8 +304,11 @@ enum status_code http_start(struct http_client *client, const struct http_reques
         t->body = *take_body;
     live_add(client, t);
 
-    CURLcode rc = easy_prepare(t, request);
-    if (rc == CURLE_OK && transfer_begin(t)) {
+    CURLcode rc = CURLE_OK;
+    enum status_code headers_rc = put_more(t, request, err);
+    if (headers_rc == STATUS_OK)
+        rc = easy_prepare(t, request);
+    if (headers_rc == STATUS_OK && rc == CURLE_OK && transfer_begin(t)) {
         if (take_body != NULL)
             buf_init(take_body, take_body->max);
         http_limit_watch(t);
@@ -280,6 +317,8 @@ enum status_code http_start(struct http_client *client, const struct http_reques
     }
     buf_init(&t->body, 0); /* stays the caller's */
     http_transfer_release(t);
+    if (headers_rc != STATUS_OK)
+        return headers_rc;
     if (rc != CURLE_OK && rc != CURLE_OUT_OF_MEMORY)
         return status_set(err, STATUS_INVALID_ARGUMENT, "http: %s", curl_easy_strerror(rc));
     return status_set(err, STATUS_RESOURCE_EXHAUSTED, "http: no memory for a request");

@@ -21,6 +21,8 @@
 /* ms, bytes. For how long, and how much of an answer is read behind its end, so that its connection can be used again. */
 #define HTTP_LINGER_MS        2000
 #define HTTP_LINGER_BYTES_MAX ((size_t)64 * 1024)
+/* headers. Of one request, beside its list: those of a trace. */
+#define HTTP_MORE_HEADERS_MAX 2
 
 struct http_client;
 struct http_transfer;
@@ -63,6 +65,7 @@ enum http_repeat {
  * method      "GET", "POST" …; static or living until the end of the transfer
  * url         NUL-terminated, http or https; copied
  * headers     NULL: none; the transfer holds a reference
+ * more        more_count (HTTP_MORE_HEADERS_MAX at most) headers of this request alone, in front of those; copied
  * connect_ms  0: HTTP_CONNECT_MS
  * total_ms    from start to end; 0: no limit
  * first_ms    from start until http_first_seen(); 0: no limit
@@ -74,6 +77,8 @@ struct http_request {
     const char *method;
     const char *url;
     struct http_headers *headers;
+    const struct http_header *more;
+    size_t more_count;
     int64_t connect_ms, total_ms, first_ms, idle_ms;
     enum http_repeat repeat;
     bool takes_compressed;
@@ -111,7 +116,7 @@ struct http_handler {
  * Starts a request.
  * take_body            its bytes (NULL: no body); as after buf_init() afterwards, on success only
  * RESOURCE_EXHAUSTED   HTTP_TRANSFERS_MAX, or no memory
- * INVALID_ARGUMENT     libcurl does not understand the url
+ * INVALID_ARGUMENT     libcurl does not understand the url, or one of `more` is no header
  */
 MUST_CHECK enum status_code http_start(struct http_client *client, const struct http_request *request,
                                        struct buf *take_body, const struct http_handler *handler, void *arg,

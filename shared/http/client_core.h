@@ -48,6 +48,8 @@ struct http_transfer {
     struct http_handler handler;
     void *arg;
     struct http_headers *headers;
+    struct curl_slist more[HTTP_MORE_HEADERS_MAX]; /* lead on to them */
+    char *more_text;                               /* of all of them; NULL: none */
     struct buf body;
     int64_t first_ms, idle_ms, total_ms; /* as in http_request */
     int64_t started_ms;                  /* of the clock; moved on by every pause */

@@ -58,16 +58,26 @@ static bool is_field_value(struct str value)
     return true;
 }
 
+enum status_code http_header_check(const struct http_header *header, struct status *err)
+{
+    if (!is_token(header->name))
+        return status_set(err, STATUS_INVALID_ARGUMENT, "header: not a name");
+    if (!is_field_value(header->value))
+        return status_set(err, STATUS_INVALID_ARGUMENT, "header %.*s: control characters in its value",
+                          STR_ARG(header->name));
+    if (header->name.len + header->value.len + 2 > HTTP_HEADER_BYTES_MAX)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "header %.*s: too long", STR_ARG(header->name));
+    return STATUS_OK;
+}
+
 enum status_code http_headers_add(struct http_headers *h, struct str name, struct str value,
                                   struct status *err)
 {
-    if (!is_token(name))
-        return status_set(err, STATUS_INVALID_ARGUMENT, "header: not a name");
-    if (!is_field_value(value))
-        return status_set(err, STATUS_INVALID_ARGUMENT, "header %.*s: control characters in its value",
-                          STR_ARG(name));
-    if (name.len + value.len + 2 > HTTP_HEADER_BYTES_MAX || h->count >= HTTP_HEADERS_MAX)
-        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "header: too long, or too many of them");
+    enum status_code rc = http_header_check(&(struct http_header){name, value}, err);
+    if (rc != STATUS_OK)
+        return rc;
+    if (h->count >= HTTP_HEADERS_MAX)
+        return status_set(err, STATUS_RESOURCE_EXHAUSTED, "header: too many of them");
 
     struct buf line;
     buf_init(&line, HTTP_HEADER_BYTES_MAX + 1);

@@ -27,5 +27,12 @@ void http_headers_unref(struct http_headers *h); /* NULL is fine */
 /* The value of the first header of that name; borrowed; ptr NULL: there is none. */
 struct str http_headers_get(const struct http_headers *h, struct str name);
 
+/* One header of a request alone, beside a list that many share. */
+struct http_header {
+    struct str name, value;
+};
+/* Would http_headers_add() take it? Errors as there. */
+MUST_CHECK enum status_code http_header_check(const struct http_header *header, struct status *err);
+
 struct curl_slist;
 const struct curl_slist *http_headers_list(const struct http_headers *h); /* for client.c */

@@ -117,8 +117,13 @@ int64_t rpc_call_deadline_ms(const struct rpc_call *call)
 
 struct str rpc_call_metadata(const struct rpc_call *call, const char *key)
 {
+    return rpc_call_metadata_nth(call, key, 0);
+}
+
+struct str rpc_call_metadata_nth(const struct rpc_call *call, const char *key, size_t nth)
+{
     for (size_t i = 0; i < call->metadata.count; i++) {
-        if (grpc_slice_str_cmp(call->metadata.metadata[i].key, key) == 0)
+        if (grpc_slice_str_cmp(call->metadata.metadata[i].key, key) == 0 && nth-- == 0)
             return rpc_slice_str(&call->metadata.metadata[i].value);
     }
     return (struct str){NULL, 0};
@@ -334,6 +339,7 @@ static void start_finish(struct rpc_call *call)
         ops[n++].data.recv_close_on_server.cancelled = &call->was_cancelled;
     }
     call->finished.done = on_finished;
+    atomic_fetch_add_explicit(&call->entry->ended[call->code], 1, memory_order_relaxed);
     rpc_op_start(call->handle, ops, n, &call->finished);
     grpc_slice_unref(words);
     grpc_slice_unref(details);

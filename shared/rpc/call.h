@@ -74,6 +74,8 @@ grpc_slice rpc_call_request_slice(const struct rpc_call *call);
 int64_t rpc_call_deadline_ms(const struct rpc_call *call);
 /* First value of a key in lower case; ptr NULL if there is none; "-bin" values are decoded. Borrowed until the end. */
 struct str rpc_call_metadata(const struct rpc_call *call, const char *key);
+/* The same for its nth value, from 0, of a key that may come several times. */
+struct str rpc_call_metadata_nth(const struct rpc_call *call, const char *key, size_t nth);
 /* "ipv4:10.0.0.1:4711", "unix:…"; borrowed until the end; "unknown" when there is no memory for it. */
 const char *rpc_call_peer(struct rpc_call *call);
 /* A unary method without `cancelled` never learns of it. */

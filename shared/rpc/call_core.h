@@ -13,8 +13,12 @@ struct rpc_entry {
     struct rpc_server *server;
     const struct rpc_method *method;
     void *service;
-    void *handle; /* the library's */
+    void *handle;                /* the library's */
+    atomic_uint_fast64_t *ended; /* calls, by the code they ended with: STATUS_CODES of them */
 };
+
+/* codes. OK to UNAUTHENTICATED. */
+enum { STATUS_CODES = STATUS_UNAUTHENTICATED + 1 };
 
 /* Bits of rpc_call.flags, which owner and queue thread both change. */
 enum { CALL_SENDING = 1, CALL_FINISHING = 2, CALL_CANCELLED = 4 };

@@ -77,6 +77,11 @@ void rpc_channel_free(struct rpc_channel *channel)
     free(channel);
 }
 
+bool rpc_channel_is_ready(struct rpc_channel *channel)
+{
+    return grpc_channel_check_connectivity_state(channel->core, 1) == GRPC_CHANNEL_READY;
+}
+
 /*
  * "unix:path", "ipv4:…" and "ipv6:…" are what peers are called, too. Written with "//" they mean the same and differ from a
  * peer, so that a call that was given to a connection can be told from one that was not (rpc_client_never_left()).

@@ -51,6 +51,8 @@ MUST_CHECK enum status_code rpc_channel_new(const struct rpc_channel_options *op
                                             struct rpc_channel **ret_channel, struct status *err);
 /* After its calls have ended. NULL is allowed. */
 void rpc_channel_free(struct rpc_channel *channel);
+/* Is there a connection to a server that serves (health_service)? Connects when there is none. Any thread. */
+bool rpc_channel_is_ready(struct rpc_channel *channel);
 
 /* One request header more; key in lower case, static; value copied. */
 struct rpc_header {

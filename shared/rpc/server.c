@@ -161,6 +161,21 @@ uint64_t rpc_server_total_calls(struct rpc_server *server)
     return total;
 }
 
+void rpc_server_visit_ended(const struct rpc_server *server,
+                            void (*visit)(void *arg, const char *method, enum status_code code,
+                                          uint64_t calls),
+                            void *arg)
+{
+    for (size_t i = 0; i < server->entry_count; i++) {
+        const struct rpc_entry *entry = server->entries[i];
+        for (int code = 0; code < STATUS_CODES; code++) {
+            uint64_t calls = atomic_load_explicit(&entry->ended[code], memory_order_relaxed);
+            if (calls > 0)
+                visit(arg, entry->method->path, (enum status_code)code, calls);
+        }
+    }
+}
+
 void rpc_server_drain(struct rpc_server *server)
 {
     if (!server->is_started || atomic_exchange(&server->is_draining, true))
@@ -210,8 +225,10 @@ void rpc_server_free(struct rpc_server *server)
     assert(!server->is_started);
     if (server->core != NULL)
         grpc_server_destroy(server->core);
-    for (size_t i = 0; i < server->entry_count; i++)
+    for (size_t i = 0; i < server->entry_count; i++) {
+        free(server->entries[i]->ended);
         free(server->entries[i]);
+    }
     free(server->entries);
     for (size_t i = 0; i < server->service_count; i++)
         free(server->services[i]);
@@ -279,9 +296,13 @@ static enum status_code add_method(struct rpc_server *server, const struct rpc_m
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "rpc: no memory for methods");
     server->entries = grown;
     struct rpc_entry *entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
+    atomic_uint_fast64_t *ended = calloc(STATUS_CODES, sizeof *ended);
+    if (entry == NULL || ended == NULL) {
+        free(ended);
+        free(entry);
         return status_set(err, STATUS_RESOURCE_EXHAUSTED, "rpc: no memory for methods");
-    *entry = (struct rpc_entry){.server = server, .method = method, .service = service};
+    }
+    *entry = (struct rpc_entry){.server = server, .method = method, .service = service, .ended = ended};
     entry->handle = grpc_server_register_method(
         server->core, method->path, NULL,
         method->kind == RPC_BIDI ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);

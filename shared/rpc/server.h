@@ -65,6 +65,14 @@ struct rpc_server *rpc_call_server(const struct rpc_call *call);
 size_t rpc_server_live_calls(struct rpc_server *server);
 /* Calls started so far; any thread. */
 uint64_t rpc_server_total_calls(struct rpc_server *server);
+/*
+ * Calls that have ended so far, by method ("/package.Service/Method") and the code they were ended with; those there are. Any
+ * thread, once all services are added.
+ */
+void rpc_server_visit_ended(const struct rpc_server *server,
+                            void (*visit)(void *arg, const char *method, enum status_code code,
+                                          uint64_t calls),
+                            void *arg);
 
 /*
  * Stops listening and taking calls, and tells callers to go elsewhere; live calls go on. Does not wait.

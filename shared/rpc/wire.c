@@ -84,11 +84,26 @@ void wire_put_int(struct buf *b, uint32_t number, int64_t value)
 
 void wire_put_double(struct buf *b, uint32_t number, double value)
 {
-    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-                   "the bytes of a double lie as the wire wants them");
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    wire_put_fixed64(b, number, bits);
+}
+
+void wire_put_fixed64(struct buf *b, uint32_t number, uint64_t value)
+{
     char bytes[sizeof value];
-    memcpy(bytes, &value, sizeof value);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(value >> 8 * i);
     wire_put_tag(b, number, WIRE_FIXED64);
+    buf_put(b, (struct str){bytes, sizeof bytes});
+}
+
+void wire_put_fixed32(struct buf *b, uint32_t number, uint32_t value)
+{
+    char bytes[sizeof value];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(value >> 8 * i);
+    wire_put_tag(b, number, WIRE_FIXED32);
     buf_put(b, (struct str){bytes, sizeof bytes});
 }
 

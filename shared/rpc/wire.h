@@ -28,6 +28,8 @@ void wire_put_tag(struct buf *b, uint32_t number, enum wire_type type);
 void wire_put_uint(struct buf *b, uint32_t number, uint64_t value); /* uint32, uint64, bool, enum */
 void wire_put_int(struct buf *b, uint32_t number, int64_t value);   /* int32, int64 */
 void wire_put_double(struct buf *b, uint32_t number, double value);
+void wire_put_fixed64(struct buf *b, uint32_t number, uint64_t value);
+void wire_put_fixed32(struct buf *b, uint32_t number, uint32_t value);
 void wire_put_bytes(struct buf *b, uint32_t number, struct str bytes); /* string, bytes, a packed message */
 
 /* The same, but nothing for 0, false and "". */

@@ -21,6 +21,7 @@ enum status_code journal_open(const struct journal_options *options, struct jour
     pthread_condattr_destroy(&clock);
     const struct db_open how = {
         .part = DB_RECORDS, .is_relaxed = options->durability == JOURNAL_PROCESS, .leaves_log = true};
+    j->commit_us = options->commit_us;
     j->batch = calloc(JOURNAL_BATCH_MAX, sizeof *j->batch);
     enum status_code rc = j->batch == NULL ? status_set(err, STATUS_RESOURCE_EXHAUSTED, "journal: no memory")
                                            : keyring_init(&j->ring, options->master_key, err);
@@ -175,6 +176,10 @@ struct journal_stats journal_stats(struct journal *j)
     stats.waiting_bytes = j->bytes;
     stats.waiting_runs = j->place_count;
     stats.is_failing = j->is_failing;
+    if (j->is_failing)
+        stats.oldest_wait_ms = clock_monotonic_ms() - j->failing_since_ms;
+    else if (j->queue != NULL)
+        stats.oldest_wait_ms = clock_monotonic_ms() - j->queued_at_ms;
     pthread_mutex_unlock(&j->lock);
     return stats;
 }

@@ -21,6 +21,7 @@
  * Source    architecture.md section 6; worker-loop.md section 9.
  */
 #pragma once
+#include "shared/base/metrics.h"
 #include "shared/store/app.h"
 #include <stdatomic.h>
 
@@ -48,6 +49,7 @@ struct journal_options {
     const char *url, *master_key;
     enum journal_durability durability;
     int64_t instance;
+    struct metric_child *commit_us; /* a histogram; NULL: not measured */
 };
 
 /* Opens the records and starts the writer. Blocks. Errors of store_open(). */
@@ -148,9 +150,10 @@ bool journal_nodes(struct journal *journal, struct journal_run *run, struct str 
  */
 MUST_CHECK bool journal_end(struct journal *journal, struct journal_run *run, const struct journal_end *end);
 
-/* What operators watch; all since the start but the first three. */
+/* What operators watch; all since the start but the first four. */
 struct journal_stats {
     size_t waiting_runs, waiting_bytes;
+    int64_t oldest_wait_ms; /* of what is not written yet */
     bool is_failing;
     uint64_t commits, runs, late_ends, failed_commits, bytes;
     int64_t last_commit_us;

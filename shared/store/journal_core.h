@@ -13,6 +13,7 @@ struct journal {
     bool has_checkpoint;
     pthread_t thread;
     bool is_running;
+    struct metric_child *commit_us;
 
     pthread_mutex_t lock; /* of what follows, and of all places */
     pthread_cond_t has_work;

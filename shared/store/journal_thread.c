@@ -194,6 +194,8 @@ static void commit_is_through(struct journal *j, int64_t took_us, size_t bytes)
     j->stats.bytes += bytes;
     j->stats.last_commit_us = took_us;
     pthread_mutex_unlock(&j->lock);
+    if (j->commit_us != NULL)
+        metric_observe(j->commit_us, took_us);
     for (size_t i = 0; i < j->batch_count; i++) {
         struct journal_taken *taken = &j->batch[i];
         pthread_mutex_lock(&j->lock);

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct ping_call {
+    struct call call;
+    store_done done;
+};
 struct check_call {
     struct call call;
     store_done done;
@@ -20,6 +24,8 @@ static enum status_code open_connections(struct store *store, const char *url, u
 static enum status_code start_threads(struct store *store, struct status *err);
 static void *store_thread(void *arg);
 static struct call *take_next(struct store *store);
+static enum status_code ping_run(struct call *call, struct db *db, struct status *err);
+static void ping_answer(struct call *call, const struct status *status);
 static enum status_code check_run(struct call *call, struct db *db, struct status *err);
 static void check_answer(struct call *call, const struct status *status);
 
@@ -106,6 +112,16 @@ enum status_code store_check(struct store *store, struct status *err)
         return rc;
     }
     return store_wait(&wait, err);
+}
+
+enum status_code store_ping(struct store *store, store_done done, void *arg, struct status *err)
+{
+    static const struct call_type type = {CALL_READ, ping_run, ping_answer};
+    struct ping_call *c = call_new(sizeof *c, store, &type, arg, err);
+    if (c == NULL)
+        return STATUS_RESOURCE_EXHAUSTED;
+    c->done = done;
+    return call_submit(&c->call, err);
 }
 
 enum status_code store_watch(struct store *store, void (*changed)(void *arg, uint64_t generation), void *arg,
@@ -269,6 +285,20 @@ static struct call *take_next(struct store *store)
     }
     pthread_mutex_unlock(&store->lock);
     return call;
+}
+
+static enum status_code ping_run(struct call *call, struct db *db, struct status *err)
+{
+    static const struct sql sql = {"select max(version) from schema_migrations"};
+    (void)call;
+    struct db_rows rows = db_query(db, &sql, DB_NO_VALUES, err);
+    (void)db_next(&rows); /* its end tells */
+    return db_end(&rows);
+}
+
+static void ping_answer(struct call *call, const struct status *status)
+{
+    CONTAINER_OF(call, struct ping_call, call)->done(call->arg, status);
 }
 
 static enum status_code check_run(struct call *call, struct db *db, struct status *err)

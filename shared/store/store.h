@@ -72,6 +72,9 @@ struct store_options {
     unsigned threads;
 };
 
+/* `done` of calls without a result. */
+typedef void (*store_done)(void *arg, const struct status *status);
+
 /*
  * Opens a store. Blocks; for start-up.
  *
@@ -98,6 +101,9 @@ MUST_CHECK enum status_code store_migrate(const char *url, enum store_file file,
 /* Looks at the file from the inside: integrity, schema, and whether it can be written. Blocks, long for big files (doctor). */
 MUST_CHECK enum status_code store_check(struct store *store, struct status *err);
 
+/* Reads the least there is: is the store there? */
+MUST_CHECK enum status_code store_ping(struct store *store, store_done done, void *arg, struct status *err);
+
 /*
  * Calls changed(arg, generation) after every change of what is kept here: by this process before the call that changed it
  * is answered, by others within some 20 ms. It comes on a store thread or the watching thread, perhaps on two at once; it
@@ -117,9 +123,6 @@ uint64_t store_generation(const struct store *store);
  * Cheap. A gateway hands it on so that an executor knows whether it is behind.
  */
 uint64_t store_config_generation(const struct store *store);
-
-/* `done` of calls without a result. */
-typedef void (*store_done)(void *arg, const struct status *status);
 
 /*
  * Waiting for a call, for start-up and tools: init, submit with a `done` that copies what it needs and ends with

@@ -215,14 +215,15 @@ class System:
 
     def start_executor(self, waits=True):
         self.executor = Process("executor", [self.binaries / "heddle-executor", "--listen", self.executor_address, "--store",
-                                             self.store, "--durability", DURABILITY, *self.executor_options], self.folder, self.env)
+                                             self.store, "--durability", DURABILITY, "--http_listen", "127.0.0.1:0",
+                                             *self.executor_options], self.folder, self.env)
         if waits:
             wait_until(lambda: self.check() or (self.folder / "executor.sock").exists(), 20, "executor ready")
 
     def start_gateway(self, waits=True):
         self.gateway = Process("gateway", [self.binaries / "heddle-gateway", "--listen", self.address, "--admin_listen",
-                                           self.admin_address, "--store", self.store, "--executor_target", self.executor_address],
-                               self.folder, self.env)
+                                           self.admin_address, "--store", self.store, "--executor_target", self.executor_address,
+                                           "--http_listen", "127.0.0.1:0"], self.folder, self.env)
         if waits:
             self.ctl(None, "health", "--wait", "20")
 

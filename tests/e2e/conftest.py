@@ -44,6 +44,7 @@ class Process:
     def __init__(self, name, arguments, folder, env=None):
         self.name, self.log = name, folder / f"{name}.log"
         clean = {k: v for k, v in os.environ.items() if not k.startswith("HEDDLE_")}
+        clean["HEDDLE_HTTP_LISTEN"] = "none"  # several may run at a time; who wants it names a port of its own
         self.child = subprocess.Popen([str(a) for a in arguments], stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
                                       cwd=folder, env={**clean, **(env or {})})
 
@@ -121,6 +122,7 @@ class Heddle:
         secrets = {"HEDDLE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(), "HEDDLE_ADMIN_TOKEN": self.admin_token}
         self.env = secrets
         self.port, self.admin_port = free_port(), free_port()
+        self.gateway_http, self.executor_http = free_port(), free_port()
         self.socket = f"unix:{folder}/executor.sock"
         self.store = f"sqlite:{store_folder or folder}/heddle.db"
         self.executor_options, self.gateway_options = list(executor_options), list(gateway_options)
@@ -136,12 +138,12 @@ class Heddle:
 
     def start_executor(self):
         self.executor = Process("executor", [BIN / "heddle-executor", "--listen", self.socket, "--store", self.store,
-                                             *self.executor_options], self.folder, self.env)
+                                             "--http_listen", f"127.0.0.1:{self.executor_http}", *self.executor_options], self.folder, self.env)
 
     def start_gateway(self):
         self.gateway = Process("gateway", [
             BIN / "heddle-gateway", "--listen", f"127.0.0.1:{self.port}", "--admin_listen", f"127.0.0.1:{self.admin_port}",
-            "--store", self.store, "--executor_target", self.socket, *self.gateway_options], self.folder, self.env)
+            "--store", self.store, "--executor_target", self.socket, "--http_listen", f"127.0.0.1:{self.gateway_http}", *self.gateway_options], self.folder, self.env)
 
     def app(self, dsl, **fields):
         """Imports an export and makes a key: (app_id, key)."""

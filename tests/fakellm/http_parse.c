@@ -118,6 +118,10 @@ static struct span *kept_header(struct http_head *head, struct span name)
         return &head->x_api_key;
     if (span_is_nocase(name, "x-goog-api-key"))
         return &head->goog_api_key;
+    if (span_is_nocase(name, "traceparent"))
+        return &head->traceparent;
+    if (span_is_nocase(name, "tracestate"))
+        return &head->tracestate;
     return span_is_nocase(name, "anthropic-version") ? &head->anthropic_version : NULL;
 }
 

@@ -23,6 +23,7 @@ struct http_head {
     struct span query;  /* behind it; empty without one */
     struct span bearer; /* what follows "Bearer " in Authorization; ptr is NULL without one */
     struct span api_key, x_api_key, goog_api_key, anthropic_version; /* such headers; ptr is NULL without */
+    struct span traceparent, tracestate;                             /* likewise */
     size_t content_length;
     bool has_length;
     bool is_chunked;

@@ -38,6 +38,8 @@ static void entry_unref(struct log_entry *entry)
     free(entry->path);
     free(entry->model);
     free(entry->key);
+    free(entry->traceparent);
+    free(entry->tracestate);
     free(entry->body);
     free(entry);
 }
@@ -105,6 +107,13 @@ static int64_t wall_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* A copy of a header that may be missing. False: no memory. */
+static bool copy_header(struct span value, char **ret)
+{
+    *ret = value.ptr != NULL ? strndup(value.ptr, value.len) : NULL;
+    return value.ptr == NULL || *ret != NULL;
+}
+
 struct log_entry *request_log_begin(struct request_log *log, const char *id_prefix, struct span key,
                                     const struct http_request *req)
 {
@@ -117,8 +126,10 @@ struct log_entry *request_log_begin(struct request_log *log, const char *id_pref
     entry->body_bytes = req->body.len;
     entry->body = malloc(req->body.len > 0 ? req->body.len : 1);
     entry->path = strndup(req->path.ptr, req->path.len);
-    entry->key = key.ptr != NULL ? strndup(key.ptr, key.len) : NULL;
-    if (entry->body == NULL || entry->path == NULL || (key.ptr != NULL && entry->key == NULL)) {
+    bool has_headers = copy_header(key, &entry->key);
+    has_headers &= copy_header(req->head->traceparent, &entry->traceparent);
+    has_headers &= copy_header(req->head->tracestate, &entry->tracestate);
+    if (entry->body == NULL || entry->path == NULL || !has_headers) {
         entry_unref(entry);
         return NULL;
     }
@@ -172,6 +183,10 @@ static void put_entry(struct text *out, const struct log_entry *entry)
     text_put_json(out, entry->model);
     text_put(out, SPAN(",\"key\":"));
     text_put_json(out, entry->key);
+    text_put(out, SPAN(",\"traceparent\":"));
+    text_put_json(out, entry->traceparent);
+    text_put(out, SPAN(",\"tracestate\":"));
+    text_put_json(out, entry->tracestate);
     text_putf(out,
               ",\"stream\":%s,\"status\":%d,\"limited\":%s,\"rule\":", entry->is_stream ? "true" : "false",
               entry->status, entry->is_limited ? "true" : "false");

@@ -29,6 +29,7 @@ struct log_entry {
     const char *protocol; /* static */
     char *model;
     char *key;
+    char *traceparent, *tracestate; /* the headers; NULL: not sent */
     char *body;
     size_t body_bytes;
     uint64_t messages_digest;

@@ -154,6 +154,9 @@ static void give_texts(struct fixture *f, uint64_t first, size_t count, size_t t
 static void give_finished(struct fixture *f, uint64_t sequence)
 {
     Heddle__V1__WorkflowFinished finished = HEDDLE__V1__WORKFLOW_FINISHED__INIT;
+    finished.status = HEDDLE__V1__RUN_STATUS__RUN_STATUS_PARTIAL_SUCCEEDED;
+    finished.end_reason = HEDDLE__V1__END_REASON__END_REASON_STEP_LIMIT;
+    finished.total_tokens = 300;
     Heddle__V1__RunEvent event = HEDDLE__V1__RUN_EVENT__INIT;
     event.sequence = sequence;
     event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED;
@@ -447,6 +450,42 @@ static void a_sink_that_goes_during_our_own_last_events_ends_at_once(void **stat
     assert_int_equal(f->sent_count, 1);
 }
 
+static void how_the_run_ended_and_whether_it_spoke_is_noted_as_it_goes_down(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    assert_false(f->relay.has_text);
+    give_texts(f, 1, 1, 10);
+    assert_true(f->relay.has_text);
+    assert_int_equal(0, f->relay.told.status);
+    relay_sent(&f->relay, true);
+    give_finished(f, 2);
+    assert_int_equal(HEDDLE__V1__RUN_STATUS__RUN_STATUS_PARTIAL_SUCCEEDED, f->relay.told.status);
+    assert_int_equal(HEDDLE__V1__END_REASON__END_REASON_STEP_LIMIT, f->relay.told.reason);
+    assert_int_equal(300, f->relay.told.total_tokens);
+    relay_sent(&f->relay, true);
+    end_well(f);
+}
+
+static void an_end_of_our_own_is_noted_too(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    break_off(f, STATUS_UNAVAILABLE);
+    close_as_recorded(f);
+    while (f->ended_count == 0)
+        relay_sent(&f->relay, true);
+    const Heddle__V1__WorkflowFinished *told = NULL;
+    for (size_t i = 0; i < f->sent_count; i++) {
+        if (f->sent[i]->event_case == HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED)
+            told = f->sent[i]->workflow_finished;
+    }
+    assert_non_null(told);
+    assert_int_equal(told->status, f->relay.told.status);
+    assert_int_equal(told->end_reason, f->relay.told.reason);
+    assert_int_equal(told->total_tokens, f->relay.told.total_tokens);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +507,8 @@ int main(void)
         TEST(a_sink_that_refuses_an_event_gets_no_more),
         TEST(a_sink_that_goes_while_the_source_is_waited_for_ends_with_it),
         TEST(a_sink_that_goes_during_our_own_last_events_ends_at_once),
+        TEST(how_the_run_ended_and_whether_it_spoke_is_noted_as_it_goes_down),
+        TEST(an_end_of_our_own_is_noted_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The form of API keys, and the ids of end users. */
+/* The form of API keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "gateway/auth/api_key.h"
-#include "gateway/auth/principal.h"
 
 static void a_made_key_is_plausible_and_every_changed_character_is_noticed(void **state)
 {
@@ -87,20 +86,6 @@ static void a_hint_shows_the_ends_only(void **state)
     assert_string_equal(hint, "app-");
 }
 
-static void an_end_user_has_one_id_per_app_and_nobody_can_forge_another(void **state)
-{
-    (void)state;
-    char a[UUID_TEXT_LEN + 1], b[UUID_TEXT_LEN + 1];
-    principal_end_user_id(STR("default"), STR("app1"), STR("service-api"), STR("anna"), a);
-    principal_end_user_id(STR("default"), STR("app1"), STR("service-api"), STR("anna"), b);
-    assert_string_equal(a, b);
-    assert_true(uuid_is_canonical(str_c(a)));
-    principal_end_user_id(STR("default"), STR("app2"), STR("service-api"), STR("anna"), b);
-    assert_string_not_equal(a, b);
-    principal_end_user_id(STR("default"), STR("app1"), STR("service-apianna"), STR(""), b);
-    assert_string_not_equal(a, b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,7 +93,6 @@ int main(void)
         cmocka_unit_test(plausible_tokens),
         cmocka_unit_test(a_brought_key_is_told_what_is_wrong),
         cmocka_unit_test(a_hint_shows_the_ends_only),
-        cmocka_unit_test(an_end_user_has_one_id_per_app_and_nobody_can_forge_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,9 +32,11 @@ struct asker {
     struct status status;
 };
 
-static enum status_code reader_find(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
+static enum status_code reader_find(void *arg, const uint8_t hash[SHA256_BYTES],
+                                    const struct store_version_ref *app, store_key_owner_done done,
                                     void *done_arg, struct status *err)
 {
+    (void)app;
     struct fixture *f = arg;
     f->read_count++;
     if (f->refuses)
@@ -67,7 +69,7 @@ static enum status_code ask_at(struct fixture *f, int key, int64_t now_ms, struc
     uint8_t hash[SHA256_BYTES];
     hash_of(key, hash);
     *asker = (struct asker){.wait.done = asker_told};
-    return key_cache_find(f->cache, hash, now_ms, &asker->wait, &asker->grant, &asker->status);
+    return key_cache_find(f->cache, hash, NULL, now_ms, &asker->wait, &asker->grant, &asker->status);
 }
 
 static enum status_code ask(struct fixture *f, int key, struct asker *asker)
@@ -130,7 +132,10 @@ static void assert_known(struct fixture *f, int key, const char *key_id)
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct key_reader reader = {.arg = f, .find = reader_find};
+    struct key_reader reader = {.arg = f,
+                                .find = reader_find,
+                                .unknown_reason = "INVALID_TOKEN",
+                                .unknown_words = "the API key is not known"};
     struct status err;
     assert_ok(key_cache_new(&reader, &f->cache, &err));
     *state = f;
@@ -340,7 +345,10 @@ static void without_memory_a_call_fails_and_nothing_is_lost(void **state)
 {
     struct fixture *f = *state;
     struct status err;
-    struct key_reader reader = {.arg = f, .find = reader_find};
+    struct key_reader reader = {.arg = f,
+                                .find = reader_find,
+                                .unknown_reason = "INVALID_TOKEN",
+                                .unknown_words = "the API key is not known"};
     for (size_t n = 0;; n++) {
         struct key_cache *cache = NULL;
         alloc_fail_after(n);
@@ -368,9 +376,11 @@ static void without_memory_a_call_fails_and_nothing_is_lost(void **state)
 }
 
 /* For ThreadSanitizer: askers, a reader thread's answers and drops at the same time. */
-static enum status_code answer_at_once(void *arg, const uint8_t hash[SHA256_BYTES], store_key_owner_done done,
+static enum status_code answer_at_once(void *arg, const uint8_t hash[SHA256_BYTES],
+                                       const struct store_version_ref *app, store_key_owner_done done,
                                        void *done_arg, struct status *err)
 {
+    (void)app;
     (void)arg;
     (void)err;
     struct status status = {.code = STATUS_OK};
@@ -405,7 +415,7 @@ static bool find_patiently(struct key_cache *cache, const uint8_t hash[SHA256_BY
     pthread_mutex_init(&p.lock, NULL);
     pthread_cond_init(&p.told, NULL);
     struct grant *grant = NULL;
-    if (key_cache_find(cache, hash, 1000, &p.wait, &grant, NULL) == STATUS_OK && grant == NULL) {
+    if (key_cache_find(cache, hash, NULL, 1000, &p.wait, &grant, NULL) == STATUS_OK && grant == NULL) {
         pthread_mutex_lock(&p.lock);
         while (!p.is_told)
             pthread_cond_wait(&p.told, &p.lock);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LINE_BYTES = 8192 };
@@ -223,6 +224,69 @@ static void a_closed_stderr_is_survived(void **state)
     assert_int_equal(0, after);
 }
 
+/* --- readers that are behind --- */
+
+enum { MANY_LINES = 20000 };
+
+static void nobody_waits_for_a_reader(void **state)
+{
+    (void)state;
+    for (int is_socket = 0; is_socket < 2; is_socket++) {
+        int ends[2], saved = dup(STDERR_FILENO);
+        assert_int_equal(0, is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends));
+        assert_int_equal(STDERR_FILENO, dup2(ends[1], STDERR_FILENO));
+        close(ends[1]);
+        log_init(LOG_DEBUG, LOG_TEXT, "test");
+        log_never_wait();
+        uint64_t before = log_lines_dropped();
+        for (int i = 0; i < MANY_LINES; i++)
+            log_info("happened", LOG_INT("number", i)); /* returns: else the test never ends */
+        uint64_t dropped = log_lines_dropped() - before;
+        dup2(saved, STDERR_FILENO);
+        close(saved);
+        log_never_wait(); /* the last writer is gone: what is read has an end */
+        size_t lines = 0;
+        char piece[4096];
+        for (ssize_t n; (n = read(ends[0], piece, sizeof piece)) > 0;) {
+            for (ssize_t at = 0; at < n; at++)
+                lines += piece[at] == '\n';
+        }
+        close(ends[0]);
+        assert_true(dropped > 0);
+        assert_int_equal(MANY_LINES, lines + dropped);
+    }
+}
+
+static void a_torn_line_is_ended_before_the_next(void **state)
+{
+    (void)state;
+    static char value[7000], piece[256 * 1024];
+    memset(value, 'v', sizeof value);
+    int ends[2], saved = dup(STDERR_FILENO);
+    assert_int_equal(0, pipe(ends));
+    assert_int_equal(STDERR_FILENO, dup2(ends[1], STDERR_FILENO));
+    close(ends[1]);
+    log_init(LOG_DEBUG, LOG_TEXT, "test");
+    log_never_wait();
+    uint64_t before = log_lines_dropped();
+    for (int i = 0; i < 100 && log_lines_dropped() == before; i++)
+        log_info("long", LOG_STR("value", ((struct str){value, sizeof value}))); /* until one does not fit */
+    assert_true(log_lines_dropped() > before);
+    assert_true(read(ends[0], piece, sizeof piece) > 0);
+    log_info("after");
+    ssize_t n = read(ends[0], piece, sizeof piece);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    log_never_wait();
+    assert_true(n > 0);
+    piece[n] = '\0';
+    char *line = strstr(piece, "time=");
+    assert_non_null(line);
+    assert_true(line == piece || line[-1] == '\n');
+    assert_contains("event=after\n", line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +299,8 @@ int main(void)
         cmocka_unit_test(levels_and_formats_have_names),
         cmocka_unit_test(logging_needs_no_memory_and_keeps_errno),
         cmocka_unit_test(a_closed_stderr_is_survived),
+        cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(a_torn_line_is_ended_before_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

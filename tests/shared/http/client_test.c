@@ -35,6 +35,47 @@ static void a_post_brings_method_body_and_headers(void **state)
     answer_fini(&a);
 }
 
+static void headers_of_one_request_stand_beside_those_that_are_shared(void **state)
+{
+    struct bench *b = *state;
+    struct answer a;
+    struct status err = {0};
+    struct http_headers *headers = http_headers_new();
+    const struct http_header more[] = {{STR("traceparent"), STR("00-1-2-03")},
+                                       {STR("tracestate"), STR("a=1")}};
+    assert_int_equal(http_headers_add(headers, STR("Authorization"), STR("Bearer k"), &err), STATUS_OK);
+    for (size_t count = 0; count <= ARRAY_LEN(more); count++) {
+        struct http_request r = post;
+        r.headers = headers;
+        r.more = more;
+        r.more_count = count;
+        answer_init(&a);
+        start(b, &r, "x", &a);
+        run_until(b, &a.is_done);
+        assert_true(saw(b, "Authorization: Bearer k\r\n"));
+        assert_true(saw(b, "traceparent: 00-1-2-03\r\n") == (count > 0));
+        assert_true(saw(b, "tracestate: a=1\r\n") == (count > 1));
+        answer_fini(&a);
+    }
+    http_headers_unref(headers);
+}
+
+static void a_header_that_is_none_is_refused(void **state)
+{
+    struct bench *b = *state;
+    static const struct http_handler handler = {0};
+    static const struct http_header rows[] = {
+        {STR("a b"), STR("x")}, {STR("a"), STR("x\r\nb: y")}, {STR(""), STR("x")}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_transfer *t;
+        struct status err;
+        const struct http_request r = {
+            .method = "GET", .url = "http://127.0.0.1:1/", .more = &rows[i], .more_count = 1};
+        assert_int_equal(http_start(b->client, &r, NULL, &handler, NULL, &t, &err), STATUS_INVALID_ARGUMENT);
+    }
+    assert_int_equal(http_client_transfers(b->client), 0);
+}
+
 static void methods_are_sent_as_said_whatever_the_handle_did_before(void **state)
 {
     struct bench *b = *state;
@@ -398,6 +439,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_post_brings_method_body_and_headers, bench_begin, bench_end),
+        cmocka_unit_test_setup_teardown(headers_of_one_request_stand_beside_those_that_are_shared,
+                                        bench_begin, bench_end),
+        cmocka_unit_test_setup_teardown(a_header_that_is_none_is_refused, bench_begin, bench_end),
         cmocka_unit_test_setup_teardown(methods_are_sent_as_said_whatever_the_handle_did_before, bench_begin,
                                         bench_end),
         cmocka_unit_test_setup_teardown(a_burst_uses_many_connections_and_all_end, bench_begin, bench_end),
