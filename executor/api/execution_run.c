@@ -88,12 +88,10 @@ static void begun(struct job *job)
 {
     struct execution *x = execution_of(job);
     pthread_mutex_lock(&x->lock);
-    if (has_own_id(x)) {
+    if (has_own_id(x))
         outbox_withhold(&x->outbox);
-    } else {
+    else
         say_begun(x);
-        (void)execution_pump(x); /* nothing is held back yet */
-    }
     pthread_mutex_unlock(&x->lock);
 }
 

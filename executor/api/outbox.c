@@ -121,13 +121,6 @@ bool outbox_release(struct outbox *o)
     return true;
 }
 
-/* Takes the bytes of *from, which starts anew. */
-static void move(struct buf *from, struct buf *to)
-{
-    *to = *from;
-    buf_init(from, to->max);
-}
-
 /* Bytes of events that may go now. */
 static size_t free_bytes(const struct outbox *o)
 {
@@ -157,28 +150,46 @@ static bool may_end(const struct outbox *o)
     return !o->is_withheld && o->is_sealed && o->mark == SIZE_MAX && o->ended.len > 0;
 }
 
+/* Appends the events that may go. Without memory they stay, and the next flush tries again. */
+static void take_events(struct outbox *o, struct buf *frame)
+{
+    size_t len = free_bytes(o), before = frame->len;
+    if (len == 0)
+        return;
+    wire_put_bytes(frame, FRAME_EVENTS, str_sub(buf_str(&o->events), 0, len));
+    if (frame->failed) {
+        frame->failed = false;
+        frame->len = before;
+    } else {
+        drop_front(o, len);
+    }
+}
+
 enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame)
 {
-    buf_init(ret_frame, OUTBOX_BYTES_MAX + 64);
+    buf_init(ret_frame, OUTBOX_BYTES_MAX + 2048);
     if (may_begin(o)) {
-        move(&o->begun, ret_frame);
-        return OUTBOX_MORE;
-    }
-    size_t len = free_bytes(o);
-    if (len > 0) {
-        wire_put_bytes(ret_frame, FRAME_EVENTS, str_sub(buf_str(&o->events), 0, len));
-        if (ret_frame
-                ->failed) { /* no memory now: what was taken so far makes room, so the next flush tries again */
+        buf_put(ret_frame, buf_str(&o->begun));
+        if (ret_frame->failed) {
             buf_fini(ret_frame);
             return OUTBOX_NOTHING;
         }
-        drop_front(o, len);
+        buf_fini(&o->begun);
+    }
+    take_events(o, ret_frame);
+    if (may_end(o) && o->events.len == 0) {
+        size_t before = ret_frame->len;
+        buf_put(ret_frame, buf_str(&o->ended));
+        if (!ret_frame->failed) {
+            buf_fini(&o->ended);
+            return OUTBOX_LAST;
+        }
+        ret_frame->failed = false;
+        ret_frame->len = before;
+    }
+    if (ret_frame->len > 0)
         return OUTBOX_MORE;
-    }
-    if (may_end(o)) {
-        move(&o->ended, ret_frame);
-        return OUTBOX_LAST;
-    }
+    buf_fini(ret_frame);
     return OUTBOX_NOTHING;
 }
 

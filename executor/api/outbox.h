@@ -18,7 +18,7 @@
 struct outbox {
     struct buf events; /* body of heddle.executor.v1.Events */
     size_t event_count;
-    struct buf begun, ended; /* frames; empty when not there (yet) */
+    struct buf begun, ended; /* fields of a frame; empty when not there (yet) */
     size_t mark, mark_count; /* events before it may go; SIZE_MAX: all may */
     bool is_withheld;        /* nothing may go, whatever is marked */
     bool is_held;            /* the run's sources are held back */
@@ -28,9 +28,9 @@ struct outbox {
 
 void outbox_init(struct outbox *o);
 void outbox_fini(struct outbox *o);
-/* The first frame. False: no memory. */
+/* Of the first frame. False: no memory. */
 MUST_CHECK bool outbox_begin(struct outbox *o, const Heddle__Executor__V1__Begun *begun);
-/* The last frame; it goes out once the outbox is sealed. False: no memory. */
+/* Of the last frame; it goes out once the outbox is sealed. False: no memory. */
 MUST_CHECK bool outbox_end(struct outbox *o, const struct event_finished *finished);
 /* A serialized RunEvent. False: it did not fit, and the stream has a hole: the run has to be ended. */
 MUST_CHECK bool outbox_put(struct outbox *o, struct str event);
@@ -57,7 +57,7 @@ bool outbox_release(struct outbox *o);
 
 enum outbox_next { OUTBOX_NOTHING, OUTBOX_MORE, OUTBOX_LAST };
 /*
- * The next message, if there is one; *ret_frame is as after buf_init when not.
+ * The next message, if there is one: all that may go; *ret_frame is as after buf_init when not.
  * OUTBOX_NOTHING  wait for more   OUTBOX_MORE  a frame; others may follow   OUTBOX_LAST  the last frame
  */
 enum outbox_next outbox_take(struct outbox *o, struct buf *ret_frame);

@@ -128,6 +128,7 @@ static void job_made(struct worker *worker, struct job *job, struct run *run)
         worker->all->all_prev = job;
     worker->all = job;
     job->ops->begun(job);
+    host_mark_dirty(job); /* it has something to say, together with the first events */
     ready_put(&worker->ready, job);
 }
 

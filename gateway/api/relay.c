@@ -130,7 +130,7 @@ static void pump(struct relay *relay)
     if (relay->has_frame && !relay->is_sink_gone && next_event(&relay->rest, &event)) {
         struct str rest = relay->rest;
         note_event(relay, event);
-        send(relay, rpc_slice_part(&relay->frame, event), next_event(&rest, &ahead));
+        send(relay, rpc_slice_part(&relay->frame, event), next_event(&rest, &ahead) || relay->has_ended);
         return;
     }
     if (relay->has_frame) {
@@ -158,25 +158,37 @@ static void take_begun(struct relay *relay, struct str begun)
     relay->sink->begun(relay->sink_arg, address);
 }
 
+/* Cut from a reference of our own: what is found may lie in *frame itself when it is short. */
+static void take_events(struct relay *relay, const grpc_slice *frame)
+{
+    struct wire_field field = {0};
+    relay->frame = grpc_slice_ref(*frame);
+    relay->has_frame = true;
+    struct str rest = rpc_slice_str(&relay->frame);
+    while (wire_next(&rest, &field) == WIRE_FIELD &&
+           (field.number != FRAME_EVENTS || field.type != WIRE_BYTES))
+        continue;
+    relay->rest = field.bytes;
+}
+
 void relay_frame(struct relay *relay, const grpc_slice *frame)
 {
     struct str rest = rpc_slice_str(frame);
-    struct wire_field field = {0};
-    if (wire_next(&rest, &field) == WIRE_FIELD && field.type == WIRE_BYTES && field.number == FRAME_EVENTS) {
-        relay->frame = grpc_slice_ref(*frame);
-        relay->has_frame = true;
-        /* field.bytes may lie in *frame itself when it is short: cut from our own reference. */
-        relay->rest = rpc_slice_str(&relay->frame);
-        (void)wire_next(&relay->rest, &field); /* it was a field a moment ago */
-        relay->rest = field.bytes;
-        pump(relay);
-        return;
+    struct wire_field field;
+    while (wire_next(&rest, &field) == WIRE_FIELD) {
+        if (field.type != WIRE_BYTES)
+            continue;
+        if (field.number == FRAME_BEGUN && !relay->has_begun)
+            take_begun(relay, field.bytes);
+        else if (field.number == FRAME_EVENTS && !relay->has_frame)
+            take_events(relay, frame);
+        else if (field.number == FRAME_ENDED)
+            relay->has_ended = true;
     }
-    if (field.number == FRAME_BEGUN && field.type == WIRE_BYTES)
-        take_begun(relay, field.bytes);
-    else if (field.number == FRAME_ENDED)
-        relay->has_ended = true;
-    relay->source->next(relay->source_arg);
+    if (relay->has_frame)
+        pump(relay);
+    else
+        relay->source->next(relay->source_arg);
 }
 
 /* --- the end --- */

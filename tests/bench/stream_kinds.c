@@ -17,7 +17,7 @@
 #define BENCH_USER ((char *)"bench")
 
 enum { QUERY_BYTES = 256, EVENT_TASK_ID = 1, EVENT_SEQUENCE = 5, TEXT_BYTES = 1, TEXT_OFFSET = 2 };
-enum { FINISHED_STATUS = 2, FINISHED_ERROR = 6, EVENTS_EVENT = 1 };
+enum { FINISHED_STATUS = 2, FINISHED_ERROR = 6, EVENTS_EVENT = 1, FRAME_EVENTS = 2 };
 
 static void copy_text(char *to, size_t size, struct str from)
 {
@@ -203,7 +203,7 @@ static bool executor_read(const struct load_options *options, struct str message
     struct wire_field frame, event;
     enum wire_read rc;
     while ((rc = wire_next(&message, &frame)) == WIRE_FIELD) {
-        if (frame.number != HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_EVENTS)
+        if (frame.number != FRAME_EVENTS)
             continue;
         while ((rc = wire_next(&frame.bytes, &event)) == WIRE_FIELD)
             if (event.number == EVENTS_EVENT && !read_event(options, event.bytes, seen))

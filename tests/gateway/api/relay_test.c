@@ -107,7 +107,6 @@ static void begin(struct fixture *f)
     begun.instance_id = "instance-1";
     begun.address = "unix:executor.sock";
     Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
-    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_BEGUN;
     frame.begun = &begun;
     give_message(f, &frame);
 }
@@ -116,7 +115,6 @@ static void give_ended(struct fixture *f)
 {
     Heddle__Executor__V1__Ended ended = HEDDLE__EXECUTOR__V1__ENDED__INIT;
     Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
-    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_ENDED;
     frame.ended = &ended;
     give_message(f, &frame);
 }
@@ -143,7 +141,6 @@ static void give_texts(struct fixture *f, uint64_t first, size_t count, size_t t
     events.n_event = count;
     events.event = packed;
     Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
-    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_EVENTS;
     frame.events = &events;
     give_message(f, &frame);
     for (size_t i = 0; i < count; i++)
@@ -167,7 +164,6 @@ static void give_finished(struct fixture *f, uint64_t sequence)
     events.n_event = 1;
     events.event = &packed;
     Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
-    frame.frame_case = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__FRAME_EVENTS;
     frame.events = &events;
     give_message(f, &frame);
 }
@@ -184,6 +180,42 @@ static void break_off(struct fixture *f, enum status_code code)
 static void end_well(struct fixture *f)
 {
     give_ended(f);
+    break_off(f, STATUS_OK);
+    assert_int_equal(f->ended_count, 1);
+    assert_ok(f->ended.code);
+}
+
+static void a_frame_may_hold_a_whole_run(void **state)
+{
+    struct fixture *f = *state;
+    Heddle__V1__WorkflowFinished finished = HEDDLE__V1__WORKFLOW_FINISHED__INIT;
+    Heddle__V1__RunEvent event = HEDDLE__V1__RUN_EVENT__INIT;
+    event.sequence = 1;
+    event.event_case = HEDDLE__V1__RUN_EVENT__EVENT_WORKFLOW_FINISHED;
+    event.workflow_finished = &finished;
+    uint8_t bytes[256];
+    ProtobufCBinaryData packed[] = {{heddle__v1__run_event__pack(&event, bytes), bytes},
+                                    {heddle__v1__run_event__pack(&event, bytes), bytes}};
+    Heddle__Executor__V1__Begun begun = HEDDLE__EXECUTOR__V1__BEGUN__INIT;
+    begun.address = "unix:executor.sock";
+    Heddle__Executor__V1__Events events = HEDDLE__EXECUTOR__V1__EVENTS__INIT;
+    events.n_event = 2;
+    events.event = packed;
+    Heddle__Executor__V1__Ended ended = HEDDLE__EXECUTOR__V1__ENDED__INIT;
+    Heddle__Executor__V1__ExecuteFrame frame = HEDDLE__EXECUTOR__V1__EXECUTE_FRAME__INIT;
+    frame.begun = &begun;
+    frame.events = &events;
+    frame.ended = &ended;
+    give_message(f, &frame);
+    assert_int_equal(f->begun_count, 1);
+    assert_int_equal(f->sent_count, 1);
+    assert_true(f->had_more[0]);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->sent_count, 2);
+    assert_true(f->had_more[1]); /* the end follows */
+    assert_int_equal(f->asked, 0);
+    relay_sent(&f->relay, true);
+    assert_int_equal(f->asked, 1);
     break_off(f, STATUS_OK);
     assert_int_equal(f->ended_count, 1);
     assert_ok(f->ended.code);
@@ -490,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(a_frame_may_hold_a_whole_run),
         TEST(events_come_in_order_one_at_a_time_and_hint_at_the_next),
         TEST(a_hint_is_not_given_for_what_is_no_event),
         TEST(frames_without_events_and_unknown_ones_are_passed_over),
