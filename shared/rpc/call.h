@@ -55,8 +55,12 @@ struct rpc_method {
     void (*ended)(struct rpc_call *call);
 };
 
-/* calls. Posted per method and queue, so that a burst does not wait for its turn in the library (grpc-c-core.md 3). */
-#define RPC_SLOTS_DEFAULT 32
+/*
+ * calls. Posted per method and queue. What comes beyond waits in the library for the next one, which is posted before a call is
+ * looked at. Few: Debian's build of the library looks through all that is posted, or under way, of a queue each time an
+ * operation of it completes.
+ */
+#define RPC_SLOTS_DEFAULT 2
 
 /* The handler's own memory of state_bytes, aligned for any type. */
 void *rpc_call_state(struct rpc_call *call);

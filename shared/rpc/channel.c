@@ -171,6 +171,8 @@ static enum status_code core_new(const struct rpc_channel_options *options, cons
     INT_ARG(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     INT_ARG(GRPC_ARG_HTTP2_BDP_PROBE, 0); /* else a stream nobody reads may hold 4 MiB */
     INT_ARG(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1);
+    INT_ARG(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+    INT_ARG(GRPC_ARG_ENABLE_CHANNELZ, 0);
 #undef INT_ARG
     assert(n <= ARRAY_LEN(args));
     grpc_channel_args all = {n, args};

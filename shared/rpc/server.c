@@ -50,6 +50,8 @@ static grpc_server *core_new(const struct rpc_server_options *options)
     INT_ARG(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, CLIENT_PING_MIN_MS);
     /* Identity only: a few compressed bytes must not become a large request. */
     INT_ARG(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1);
+    INT_ARG(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0); /* nothing sent is compressed either */
+    INT_ARG(GRPC_ARG_ENABLE_CHANNELZ, 0);                /* counts every message, for nobody */
     if (options->connection_age_ms > 0)
         INT_ARG(GRPC_ARG_MAX_CONNECTION_AGE_MS, options->connection_age_ms);
     if (options->connection_grace_ms > 0)
