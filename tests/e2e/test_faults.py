@@ -3,6 +3,7 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -85,6 +86,14 @@ def test_a_stop_finds_an_executor_whose_socket_has_a_relative_path(fresh):
     assert finished(events(stream)).end_reason == STOPPED
 
 
+def stands_still(pid):
+    """A stopped process may still run for a moment: a thread stops when it next leaves the kernel."""
+    def state(stat):
+        return stat.read_text().rpartition(")")[2].split()[0]
+
+    return all(state(stat) == "T" for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
 def app_of(h):
     try:
         return h.app(EXAMPLE)[1]
@@ -99,6 +108,7 @@ def test_an_executor_that_does_not_answer_holds_up_neither_stop_nor_shutdown(fre
     stream = send(h, key, "slow")
     task = until(stream, "message").task_id
     h.executor.child.send_signal(signal.SIGSTOP)
+    wait_until(lambda: stands_still(h.executor.child.pid), what="an executor that stands still")
     try:
         with pytest.raises(grpc.RpcError) as error:
             h.public.TaskService.StopTask({"task_id": task, "user": "u-1"}, token=key)
