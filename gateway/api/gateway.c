@@ -14,7 +14,7 @@
 #define RUN(path_, type, fn)                                                                                 \
     {                                                                                                        \
         .path = path_, .kind = RPC_SERVER_STREAM, .request = &heddle__v1__##type##__descriptor,              \
-        .state_bytes = sizeof(struct run_state), .slots = 16, .start = (fn), .sent = run_sent,              \
+        .state_bytes = sizeof(struct run_state), .slots = 16, .start = (fn), .sent = run_sent,               \
         .cancelled = run_cancelled, .ended = run_ended,                                                      \
     }
 /* Reads or changes records. */
