@@ -282,11 +282,6 @@ void model_source_collect(struct model_source *source)
     metric_set(metric_only(meters->waiting), (int64_t)pool_waiting(source->pool));
 }
 
-const struct model_stats *model_source_stats(const struct model_source *source)
-{
-    return &source->stats;
-}
-
 /* --- what has become of a credential --- */
 
 static void rest_put_done(void *arg, const struct status *status)
@@ -352,7 +347,6 @@ static void note_disabled(struct model_source *source, const struct pool_ticket 
     buf_put_c(&reason, ": ");
     buf_put(&reason, failure->words);
     struct str words = reason.failed ? str_c(change->reason) : buf_str(&reason);
-    atomic_fetch_add(&source->stats.disabled, 1);
     log_error("credential_disabled", LOG_STR("name", ticket->credential->name), LOG_STR("why", words));
     store_disabled(source, ticket, words);
     buf_fini(&reason);
@@ -368,10 +362,8 @@ static void note(struct call_host *host, const struct pool_ticket *ticket,
     if (change->is_disabled) {
         note_disabled(source, ticket, change, failure);
     } else if (change->is_back) {
-        atomic_fetch_add(&source->stats.back, 1);
         log_info("credential_back", LOG_STR("name", name), LOG_STR("model", ticket->model));
     } else if (change->is_to_be_stored) {
-        atomic_fetch_add(&source->stats.rests, 1);
         log_warn("credential_rests", LOG_STR("name", name), LOG_STR("model", ticket->model),
                  LOG_C("why", change->reason), LOG_INT("for_ms", change->for_ms),
                  LOG_INT("http_status", failure->http_status));

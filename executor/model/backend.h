@@ -41,5 +41,3 @@ struct model_backend model_source_backend(struct model_source *source);
 void model_source_catch_up(struct model_source *source, uint64_t generation);
 /* Brings those of its meters up to date that are kept elsewhere. Any thread. */
 void model_source_collect(struct model_source *source);
-/* Counts since the start. */
-const struct model_stats *model_source_stats(const struct model_source *source);

@@ -167,7 +167,6 @@ static void on_failed(void *arg, const struct attempt_failure *failure)
     struct model_call *call = arg;
     call->attempt = NULL;
     call_trace_end(&call->trace, &call->request, &call->ticket, NULL, failure);
-    count(&call->host->stats->refusals);
     model_meters_refused(call->host->meters, &call->ticket, failure->refusal);
     /* What was turned away has used nothing; what broke off may have. */
     give_back(call, POOL_REFUSED, failure, failure->refusal == REFUSAL_UNAVAILABLE ? -1 : 0);

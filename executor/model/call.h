@@ -12,14 +12,12 @@
 
 struct model_call;
 
-/* What operators watch: counts since the start. Any thread. */
+/* Counts since the start, over all credentials; by credential and kind count the meters. Any thread. */
 struct model_stats {
     atomic_uint_fast64_t picks;     /* credentials that were asked, */
     atomic_uint_fast64_t failovers; /* not as the first of their call */
-    atomic_uint_fast64_t refusals;
-    atomic_uint_fast64_t rests, disabled, back; /* credentials, for a model */
-    atomic_uint_fast64_t waits;                 /* calls that waited in line, */
-    atomic_uint_fast64_t gave_up;               /* and that found no credential in time */
+    atomic_uint_fast64_t waits;     /* calls that waited in line, */
+    atomic_uint_fast64_t gave_up;   /* and that found no credential in time */
 };
 
 /* ms, of one attempt; 0: the defaults of attempt.h and client.h. */
