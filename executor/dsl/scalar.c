@@ -213,13 +213,6 @@ static void plain_number_read(struct plain_number *n, struct str text)
     n->digits[n->len] = '\0';
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return (c | 0x20) - 'a' + 10;
-}
-
 /* Digits of one base, or groups in base 60. False: it does not fit; then *real is near it. */
 static bool compute(struct str digits, uint64_t base, bool has_sixties, uint64_t *whole, double *real)
 {
@@ -234,7 +227,7 @@ static bool compute(struct str digits, uint64_t base, bool has_sixties, uint64_t
             group_real = 0;
             continue;
         }
-        unsigned digit = (unsigned)digit_value(digits.ptr[i]);
+        unsigned digit = (unsigned)str_hex_digit(digits.ptr[i]);
         fits &= !__builtin_mul_overflow(group, base, &group) && !__builtin_add_overflow(group, digit, &group);
         group_real = group_real * (double)base + digit;
     }

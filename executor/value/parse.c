@@ -307,15 +307,6 @@ static size_t plain_run(struct str s, size_t from)
     return from;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-        return (c | 0x20) - 'a' + 10;
-    return -1;
-}
-
 /* Goes behind the escape whose backslash is at *at. */
 static bool scan_escape(struct parser *p, size_t *at)
 {
@@ -329,7 +320,7 @@ static bool scan_escape(struct parser *p, size_t *at)
     if (p->text.ptr[letter] != 'u')
         return true;
     for (; *at < letter + 5; ++*at) {
-        if (*at >= p->text.len || hex_digit(p->text.ptr[*at]) < 0) {
+        if (*at >= p->text.len || str_hex_digit(p->text.ptr[*at]) < 0) {
             invalid(p, *at, "expected four hexadecimal digits");
             return false;
         }
@@ -342,7 +333,7 @@ static uint32_t hex4(const char *p)
 {
     uint32_t n = 0;
     for (int i = 0; i < 4; i++)
-        n = n << 4 | (uint32_t)hex_digit(p[i]);
+        n = n << 4 | (uint32_t)str_hex_digit(p[i]);
     return n;
 }
 

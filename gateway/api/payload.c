@@ -49,21 +49,13 @@ static bool take_mark(struct scan *s, char mark)
 
 /* --- texts --- */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static bool take_hex4(struct scan *s, uint32_t *ret)
 {
     *ret = 0;
     if (s->rest.len < 4)
         return false;
     for (size_t i = 0; i < 4; i++) {
-        int digit = hex_digit(s->rest.ptr[i]);
+        int digit = str_hex_digit(s->rest.ptr[i]);
         if (digit < 0)
             return false;
         *ret = *ret << 4 | (uint32_t)digit;

@@ -52,6 +52,14 @@ bool str_eq_nocase(struct str a, struct str b)
     return true;
 }
 
+int str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 int str_cmp(struct str a, struct str b)
 {
     size_t shorter = a.len < b.len ? a.len : b.len;

@@ -21,6 +21,7 @@ struct str str_c(const char *text); /* of a C string; NULL gives the empty strin
 bool str_eq(struct str a, struct str b);
 bool str_eq_c(struct str a, const char *b);
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
+int str_hex_digit(char c);                      /* 0 to 15, either case; -1: none */
 int str_cmp(struct str a, struct str b);        /* bytewise, like memcmp then length */
 /* FNV-1a, the halves folded together: for tables of ids. Not against chosen keys. */
 uint64_t str_hash(struct str s);

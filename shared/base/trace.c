@@ -19,6 +19,7 @@ enum {
     LONG_MEMBER_BYTES = 128
 };
 
+/* Lower case alone (W3C Trace Context 3.2.2), unlike str_hex_digit(). */
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

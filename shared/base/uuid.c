@@ -18,7 +18,6 @@ static uint64_t next_stamp(void);
 static void pool_take(uint8_t *ret, size_t n);
 static void put_big_endian(uint8_t *to, uint64_t n, size_t bytes);
 static void set_version(struct uuid *id, unsigned version);
-static int hex_digit(char c);
 
 struct uuid uuid_v7(void)
 {
@@ -68,7 +67,7 @@ bool uuid_parse(struct str text, struct uuid *ret)
     for (size_t i = 0; i < sizeof id.bytes; i++) {
         if ((i == 4 || i == 6 || i == 8 || i == 10) && text.ptr[at++] != '-')
             return false;
-        int high = hex_digit(text.ptr[at]), low = hex_digit(text.ptr[at + 1]);
+        int high = str_hex_digit(text.ptr[at]), low = str_hex_digit(text.ptr[at + 1]);
         if (high < 0 || low < 0)
             return false;
         id.bytes[i] = (uint8_t)(high << 4 | low);
@@ -125,15 +124,4 @@ static void set_version(struct uuid *id, unsigned version)
 {
     id->bytes[6] = (uint8_t)((id->bytes[6] & 0x0f) | version << 4);
     id->bytes[8] = (uint8_t)((id->bytes[8] & 0x3f) | 0x80);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }

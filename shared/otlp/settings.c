@@ -63,21 +63,13 @@ char *otlp_url(const char *endpoint)
     return buf_take(&b, NULL);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "%20" as the byte it stands for. */
 static void put_unescaped(struct buf *b, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         bool is_escape = text.ptr[i] == '%' && i + 2 < text.len;
-        int high = is_escape ? hex_digit(text.ptr[i + 1]) : -1;
-        int low = is_escape ? hex_digit(text.ptr[i + 2]) : -1;
+        int high = is_escape ? str_hex_digit(text.ptr[i + 1]) : -1;
+        int low = is_escape ? str_hex_digit(text.ptr[i + 2]) : -1;
         if (high >= 0 && low >= 0) {
             buf_put_char(b, (char)(high << 4 | low));
             i += 2;
